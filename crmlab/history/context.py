@@ -112,7 +112,7 @@ class Margin(NamedTuple):
         return {
             "given": f"Gross margin: {share}, as given.",
             "costs": f"Gross margin: {share}, from the unit costs of products with {covered} of revenue.",
-            "gifts": "Gifts are kept whole: nothing is taken off them.",
+            "gifts": "No costs are deducted from gifts.",
             "revenue": f"Gross margin: not known, so money is revenue. To give one: {self.needed}.",
             "loss": f"Gross margin: not above 0 by the unit costs of what was sold, so money is revenue. To give one: {self.needed}.",
         }[self.source]

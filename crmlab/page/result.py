@@ -42,7 +42,7 @@ __all__ = [
     "Result",
 ]
 
-LEFT_OUT = "Left out."  # heads the reason why a table or a chart is not there
+LEFT_OUT = "Not shown."  # heads the reason why a table or a chart is not there
 
 
 _HEAVY = 120_000  # characters of a drawing that is not made a second time for phones: pages stay small

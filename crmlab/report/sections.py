@@ -43,9 +43,9 @@ def trimmed(html: str) -> str:
 
     Examples
     --------
-    >>> note = '<div class="note"><p><strong>Left out.</strong> No orders.</p></div>'
+    >>> note = '<div class="note"><p><strong>Not shown.</strong> No orders.</p></div>'
     >>> print(trimmed(f"<p>a</p><h2>A</h2><p>Look:</p>{note}<h2>B</h2><p>And here:</p>{note}<h2>C</h2><p>c</p><table></table>"))
-    <p>a</p><h2>A</h2><div class="note"><p><strong>Left out.</strong> No orders.</p></div><h2>C</h2><p>c</p><table></table>
+    <p>a</p><h2>A</h2><div class="note"><p><strong>Not shown.</strong> No orders.</p></div><h2>C</h2><p>c</p><table></table>
     """
     said: set[str] = set()
 

@@ -135,7 +135,7 @@ def test_no_margin_is_asked_of_who_gives(charity):
         and margin.word == "gifts"
         and margin.wanted("to see anything") == []
     )
-    assert margin.told(History(charity).form) == "Gifts are kept whole: nothing is taken off them."
+    assert margin.told(History(charity).form) == "No costs are deducted from gifts."
     assert Margin(1.0, "revenue", 0.0).wanted("to see anything") != []
     assert History(charity).margin(0.9) == Margin(0.9, "given", 1.0)
 

@@ -6,7 +6,7 @@ import re
 
 from crmlab.report.sections import arranged, folded, trimmed
 
-NOTE = '<div class="note"><p><strong>Left out.</strong> No orders yet.</p></div>'
+NOTE = '<div class="note"><p><strong>Not shown.</strong> No orders yet.</p></div>'
 FINDINGS = '<h1>Q</h1><ul class="findings"><li>a</li></ul>'
 
 
@@ -16,7 +16,7 @@ def titles(html: str) -> list[str]:
 
 def test_a_reason_is_said_once_and_its_second_section_goes():
     html = trimmed(f"<h2>A</h2><p>See:</p>{NOTE}<h2>B</h2><p>Here:</p>{NOTE}<h2>C</h2>{NOTE}<table></table>")
-    assert titles(html) == ["A", "C"] and html.count("Left out.") == 1
+    assert titles(html) == ["A", "C"] and html.count("Not shown.") == 1
     assert "See:" not in html and "Here:" not in html and "<table>" in html
 
 
@@ -31,7 +31,7 @@ def test_what_follows_the_mark_of_the_end_is_kept():
     html = arranged(
         f'{FINDINGS}<hr data-fold>\n<h2>A</h2><p>Help.</p>{NOTE}{NOTE}<hr data-unfold=""/>\n<div class="note">limits</div>'
     )
-    assert html.count("Left out.") == 1 and html.index("</details>") < html.index("limits")
+    assert html.count("Not shown.") == 1 and html.index("</details>") < html.index("limits")
     gone = arranged(
         f'{FINDINGS}<h2>B</h2>{NOTE}<table></table><hr data-fold>\n<h2>A</h2>{NOTE}<hr data-unfold><div class="note">limits</div>'
     )

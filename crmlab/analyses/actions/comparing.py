@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.analyses import customer_value
 from crmlab.analyses.actions.deciding import BUDGET, NO_MARGIN, Decided, Ground, eligible
-from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, HELD_WHY
 from crmlab.analyses.actions.pressing import LOOKED_BACK, PUBLISHED
 from crmlab.errors import ModelError
 from crmlab.models.decisions import Limit, allocate, cost_of_rules
@@ -101,7 +101,7 @@ def alone_told(decided: Decided) -> pd.DataFrame:
     frame = pd.DataFrame({"reason": why.index.astype(object), "customers": why.to_numpy()})
     held = int((today["action"] == HELD_OUT).sum())
     if held:
-        frame = pd.concat([frame, pd.DataFrame([{"reason": "held out as universal control", "customers": held}])])
+        frame = pd.concat([frame, pd.DataFrame([{"reason": HELD_WHY, "customers": held}])])
     return frame.sort_values(["customers", "reason"], ascending=[False, True], kind="stable", ignore_index=True)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "AT_RISK",
     "CAMPAIGN",
     "HELD_OUT",
+    "HELD_WHY",
     "IDLE",
     "MEMORY",
     "NOTHING",
@@ -44,6 +45,7 @@ MEMORY, CAMPAIGN = "memory", "campaign:"  # where an effect is from
 PURCHASE, AT_RISK = "purchase", "at_risk"  # what a success brings
 NOTHING = "none"  # the treatment of a segment that is to be left alone
 ALONE, HELD_OUT = "leave alone", "held out"  # what is done with whoever gets no action
+HELD_WHY = "held out as universal control"  # and why
 UNDECIDED = "undecided"  # of whom nothing can be said until a margin is given
 IDLE = (ALONE, HELD_OUT, UNDECIDED)  # nothing is sent today
 _TAKEN = (NOTHING, *IDLE, "other", "other actions")  # words that the page uses itself

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.deciding import BUDGET, COSTS_MORE
-from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, HELD_WHY
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.people import brought
 from crmlab.analyses.actions.pressing import PUBLISHED
@@ -173,22 +173,35 @@ def alone_table(study: Study) -> Table | Absent:
     frame, words, form = study.alone, study.words, study.context.form
     if frame.empty:
         return Absent(f"There is an action for every {words.one} today.")
+    best = _best_alone(study)
+    frame = frame.assign(best=[best.get(reason, 0) for reason in frame["reason"]])
     small = small_groups(frame.set_index("reason")["customers"], study.params.min_group)
     if len(small):
-        rest = {"reason": "other reasons", "customers": int(frame.loc[frame["reason"].isin(small), "customers"].sum())}
+        few = frame["reason"].isin(small)
+        rest = {"reason": "other reasons", **{name: int(frame.loc[few, name].sum()) for name in ("customers", "best")}}
         frame = pd.concat([frame[~frame["reason"].isin(small)], pd.DataFrame([rest])], ignore_index=True)
-    frame = frame.assign(share=frame["customers"] / study.customers)
+    hidden = [masked(int(count), study.params.min_group) for count in frame["best"]]
+    frame = frame.assign(share=frame["customers"] / study.customers, best=hidden)
     columns = {
         "reason": Column("Why they are left alone today"),
         "customers": Column(words.many.capitalize(), "count"),
         "share": Column(f"Share of all {words.many}", "share"),
+        "best": Column("In tier A", "count"),
     }
     return Table(
-        f"{words.many.capitalize()} to leave alone today, each counted under the first reason that applies.",
+        f"{words.many.capitalize()} to leave alone today, each counted under the first reason that applies; tier A is the top "
+        "10% by value.",
         frame,
         columns,
         form,
     )
+
+
+def _best_alone(study: Study) -> dict[str, int]:
+    """Reason for which nothing is done → how many of those in tier A it is given for."""
+    today = study.decided.today[(study.ground.people.frame["tier"] == "A").to_numpy()]
+    why = today["action_reason"].where(today["action"] == ALONE, "").mask(today["action"] == HELD_OUT, HELD_WHY)
+    return {str(reason): int(count) for reason, count in why.value_counts().items() if reason}
 
 
 def who_table(study: Study) -> Table | Absent:

@@ -12,5 +12,5 @@ ANNOTATES = Annotation(
     ("action", "action_reason"),
     always=False,
     counted="action",
-    heading="Decided today for those on this list",
+    heading="Decided on the page “What to do now” for those on this list",
 )

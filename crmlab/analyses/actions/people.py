@@ -174,9 +174,8 @@ def people_of(
     found = customer_value.scores(history, customer_value.Params(margin=margin, level=level, seed=seed), choice)
     if found.few:
         raise too_few(len(found.points))
-    summary = found.fit.summary
     frame = found.points[["customer_id", "tier", "value", "alive", "if_loyal", "value_today", "at_risk"]].assign(
-        spend=found.fit.model.expected_spend(summary).to_numpy(float)
+        spend=customer_value.spend_each(found).to_numpy()
     )
     # In days, whatever the model's own summary counts in: that of yearly rounds has no age.
     age = frame["customer_id"].map(history.summary().set_index("customer_id")["T"]).astype(float)

@@ -79,14 +79,18 @@ def _what(study: Study) -> Finding:
     consent = Consent.of(mine["contactable"], mine["refusal"])
     unknown = f" {consent.said(form)}" if consent.unknown else ""
     spent = f"costs of {form.money(float(lines['cost'].sum()))}"
+    advice = (
+        " To learn whether they pay, leave a random part of each list alone."
+        if study.declared.holdout is None
+        else f" The {words.many} who are held out will show whether they pay."
+    )
     sure = f"is what today’s actions are expected to bring in, after {spent}"
     unsure = (
-        f"is the best estimate of what today’s actions bring in after {spent}, but it is not known whether they pay: they may also lose "
-        "money. They are"
+        f"is the best estimate of what today’s actions bring in after {spent}, but they may also lose money.{advice} They are"
     )
     return Finding(
         shown.value,
-        f"{f'{sure}:' if _pays(study) else unsure} {joined(parts)}. They are listed in the files of this report.{unknown}",
+        f"{f'{sure}:' if _pays(study) else unsure} {joined(parts)}. The files of the page “What to do now” list who gets which.{unknown}",
         f"{shown.interval}, at {form.share(study.params.level)}",
         metric="actions_worth",
     )
@@ -225,8 +229,8 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     if study.declared.holdout is None:
         found.append(
-            f"No {words.many} are held out, so it will not be known what all the actions achieve together. Ask your analyst to hold some "
-            "out."
+            f"No {words.many} are kept out of all actions for comparison, so it will not be known what the actions achieve together. Ask your "
+            "analyst to hold some out at random."
         )
     elif study.detectable is not None:
         found.append(
@@ -238,7 +242,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if not study.declared.given:
         usual = [_quoted(one.name) for one in study.ground.actions]
         found.append(
-            f"The data set’s file declares no actions, so the usual {'one is' if len(usual) == 1 else 'ones are'} used: {listing(usual)}."
+            f"No actions have been set up, so the usual {'one is' if len(usual) == 1 else 'ones are'} used: {listing(usual)}."
         )
     found += [said] if (said := _would(study)) else []
     found += study.left_out[:4]
@@ -249,7 +253,7 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     words = study.words
     return (
-        f"Each action is assumed to influence every eligible {words.one} as much, on average, as the people it was tested on; {words.many} "
+        f"Each action is assumed to influence every eligible {words.one} as much, on average, as was measured or assumed; {words.many} "
         f"differ only in what a {words.deed} of theirs brings in and in whether they would have {words.fill('{given}')} anyway.",
         f"Later effects of a {words.deed}, such as a new habit, are not counted, nor is any annoyance a contact may cause.",
         f"The calendar assumes today’s effects throughout. {_pressed(study)}",

@@ -247,7 +247,8 @@ def _measured(
             continue
         if mismatched(ratio_of(one, cells)):
             gone.append(
-                f"The campaign “{titled(one.campaign)}” is left out of the history: its cell sizes do not match its design."
+                f"The campaign “{titled(one.campaign)}” is left out of the history: something went wrong when it was sent, as its "
+                "cells are not of the planned sizes."
             )
             continue
         if not one.varies("response"):

@@ -269,7 +269,7 @@ def holdout_table(study: Study) -> Table | Absent:
     if sizes.empty:
         return Absent(f"Fewer than two {words.many} would be worth contacting, so there is nobody to leave out.")
     if sizes["targets"].iloc[0] < FEW_WORTH:
-        return Absent(f"Practically no {words.many} would be worth contacting, so there is nobody to leave out.")
+        return Absent(f"Too few {words.many} would be worth contacting to keep any of them out for comparison.")
     columns = {
         "saving": Column("If contact saves this share of churners", "share"),
         "rate": Column("Churn without contact", "share"),

@@ -103,6 +103,8 @@ def alike(found: Sequence[Told]) -> tuple[Told, ...]:
 def on_average(found: Sequence[Told]) -> tuple[int, float, float]:
     """On how many days of :func:`alike`, which share was forecast to churn, and which did: means over these days."""
     days = alike(found)
+    if not days:
+        return 0, float("nan"), float("nan")
     return len(days), float(np.mean([one.told for one in days])), float(np.mean([one.came for one in days]))
 
 

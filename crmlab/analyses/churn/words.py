@@ -53,8 +53,8 @@ def findings(study: Study) -> Findings:
         [
             Finding(
                 f"About {leaving.value}",
-                f"of {form.count(count)} {_who(study)} (“eligible” from here on) {leaves}; nobody can say which, the list ranks them by "
-                f"probability. {_past(study)}{form.day(scheme.origins[0])}, {form.share(tested.told)} were forecast to churn and "
+                f"of {form.count(count)} {_who(study)} (“eligible” from here on) {leaves}. For any one of them this is only a "
+                f"probability, by which the list is ranked. {_past(study)}{form.day(scheme.origins[0])}, {form.share(tested.told)} were forecast to churn and "
                 f"{form.share(tested.seen)} did{off}.",
                 f"{leaving.interval}, at {at}",
                 "expected_churners",
@@ -104,11 +104,11 @@ def _worth(study: Study) -> list[Finding]:
     if count:
         people = words.one if count == 1 else words.many
         few = count < FEW_WORTH
-        hardly = f"{offer} would not pay for itself with practically anybody. If" if few else "if"
+        hardly = f"{offer} would pay for itself with almost no one. If" if few else "if"
         text = (
-            f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
-            f"{hardly} {accept} of would-be leavers accept the offer (a guess), contacting {'this one' if count == 1 else 'them'} would bring about "
-            f"{profit.value} after costs.{must}{unknown}{_test(study)} {words.decided} "
+            f"{people} would be worth contacting, judged by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
+            f"{hardly} {accept} of would-be leavers accept the offer (a guess), contacting {'this one' if count == 1 else 'them'} would bring in "
+            f"about {profit.value} after costs.{must}{unknown}{_test(study)} {words.decided} "
             "That page also weighs what people would do anyway."
         )
     else:
@@ -125,7 +125,7 @@ def _test(study: Study) -> str:
     if sizes.empty:
         return ""
     if sizes["targets"].iloc[0] < FEWEST:
-        return " That is too few to build on, or to learn from."
+        return f" {form.count(int(study.estimates['worth_contacting'].value))} are too few to build on or to learn from."
     row = sizes.loc[(sizes["saving"] - study.params.accept).abs().idxmin()]
     if pd.isna(row["kept_out"]) or 2 * row["kept_out"] <= row["targets"]:
         return ""
@@ -225,7 +225,7 @@ def _drifted(study: Study) -> list[str]:
         more = [f"{len(far) - 3} more {'fact' if len(far) == 4 else 'facts'}"] if len(far) > 3 else []
         these = "this fact" if len(far) == 1 else "these facts"
         out.append(
-            f"Since the test day, {day}, {found.words.many} have changed a lot in {joined([*far[:3], *more])}. "
+            f"From those of the test day, {day}, today’s {found.words.many} differ a lot in {joined([*far[:3], *more])}. "
             f"The scores rest on {these} and were not tested on {found.words.many} like today’s; see “Is today like the day of the test?”."
         )
     return out
@@ -237,8 +237,8 @@ def _untold(study: Study) -> list[str]:
     if choice is None or not untold:
         return []
     return [
-        f"The scores do without the probability of still being a {words.one} and the expected number of {words.deeds}: these could not be worked "
-        f"out reliably on {'one' if len(untold) == 1 else 'some'} of the days that the scores are learnt from or given for."
+        f"Two of the usual facts are not used, the probability of still being a {words.one} and the expected number of {words.deeds}: they could not be "
+        f"worked out reliably on {'one' if len(untold) == 1 else 'some'} of the days needed."
     ]
 
 
@@ -249,7 +249,7 @@ def limits(study: Study) -> tuple[str, ...]:
     return (
         *_unseen(study),
         "What moves a score goes hand in hand with churn but may not cause it; changing it may not keep anyone.",
-        f"Churn is {churn}{': a renewal that did not happen' if words is ROUNDS else ''}. Some of those who fall silent come back: see the curve of returns.",
+        f"Churn is {churn}{': a renewal that did not happen' if words is ROUNDS else ''}. Some of those who fall silent come back: see the curve of those who come back.",
         f"How many accept an offer is a guess until a campaign with a control group has measured it. {words.decided}",
     )
 

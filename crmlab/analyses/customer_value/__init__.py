@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value.quantities import QUANTITIES
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
-    from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, most_to_spend, scores
+    from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, most_to_spend, scores, spend_each
     from crmlab.analyses.customer_value.seasons import Season, learnt
     from crmlab.analyses.customer_value.sentences import left_for_good, money_of, total_said, what_of
     from crmlab.analyses.customer_value.study import readiness
@@ -56,6 +56,7 @@ __all__ = [
     "run",
     "scores",
     "season_ahead",
+    "spend_each",
     "sums",
     "tier_of",
     "told",

@@ -86,9 +86,9 @@ def invest_chart(study: Study) -> Chart | Absent:
     # Of revenue, only the margin may be spent.
     most = "this" if study.fit.margin.known else "the margin on this"
     return Chart(
-        f"{most_of(study)}: P(alive) multiplied by what is at risk, averaged over those who may be contacted, since a message can keep "
-        f"only people who are still {words.many}.{nobody_asked(study)} An effort that costs more than {most} cannot pay, even if it "
-        f"always works; one that works for 1 in 10 {words.many} may cost only a tenth of {most}. Bars are "
+        f"{most_of(study)}: the chance of still being a {words.one}, multiplied by what is at risk, averaged over those who may be "
+        f"contacted, since a message can keep only people who are still {words.many}.{nobody_asked(study)} An effort that costs more than "
+        f"{most} cannot pay, even if it always works; one that works for 1 in 10 {words.many} may cost only a tenth of {most}. Bars are "
         f"{form.share(study.params.level)} intervals.",
         f"Dots with intervals of the most to spend per {words.one}, for {len(frame)} tiers.",
         draw,

@@ -44,6 +44,7 @@ __all__ = [
     "points_of",
     "ranks_of",
     "scores",
+    "spend_each",
 ]
 
 
@@ -215,6 +216,19 @@ class Scores:
         seen = ("customer_id", "frequency", "recency", "age")
         empty = {"tier": None, "next_from": pd.NaT, "next_to": pd.NaT}
         return frame.assign(**{name: empty.get(name, np.nan) for name in frame.columns if name not in seen})
+
+
+def spend_each(found: Scores) -> pd.Series:
+    """What one purchase of each customer is expected to bring in, in money. The owner of what one purchase more is worth.
+
+    Returns
+    -------
+    Series
+        Indexed by customer_id, in the order of ``points``: of the model of spend, before any margin.
+    """
+    fit = found.fit
+    each = fit.model.expected_spend(fit.summary).to_numpy(float)
+    return pd.Series(each, index=pd.Index(fit.summary["customer_id"], name="customer_id"), name="spend")
 
 
 def scores(history: History, params: Params = DEFAULTS, choice: Choice | None = None) -> Scores:

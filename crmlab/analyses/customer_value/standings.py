@@ -53,7 +53,7 @@ def leaderboard_table(study: Study) -> Table | Absent:
     frame = frame.reset_index(drop=True)
     columns = {
         "forecaster": Column("Forecast by"),
-        "shown": Column("Shown"),
+        "shown": Column("Clearly different?"),
         "off": Column(f"Total {_what(study)} off by", "share"),
         "gini": Column("Ranking (Gini)", "number", "gini_low", "gini_high"),
         "error": Column(f"Error per {words.one}", "number" if spend is None else "amount", "error_low", "error_high"),

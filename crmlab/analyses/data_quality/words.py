@@ -91,7 +91,7 @@ def _rules_finding(study: Study) -> Finding:
     broken = rules[rules["broken"] > 0]
     held = len(rules) - len(broken)
     if broken.empty:
-        return Finding(f"All {form.count(held)}", "rules that records should keep hold.", metric="rules_held")
+        return Finding(f"All {form.count(held)}", "rules are kept by the records.", metric="rules_held")
     told = study.verdict.grave[0].rule if study.verdict.grave else ""  # by the finding above
     rest = broken[broken["rule"] != told].sort_values(["grave", "share"], ascending=[False, False], kind="stable")
     text = f"rules that records should keep {'holds' if held == 1 else 'hold'}."

@@ -68,8 +68,8 @@ def held(study: Study) -> str:
     far = f"{form.share(abs(off))} too {'high' if off > 0 else 'low'}" if abs(off) >= 0.0005 else "right"
     wider = "; the interval is widened by that much in both directions" if total.missed else ""
     return (
-        f"The same projection made on {form.day(test.date)} was {far} ({form.count(total.expected)} expected, {form.count(total.seen)} "
-        f"actual){wider}."
+        f"A projection made in the same way on {form.day(test.date)} was {far} ({form.count(total.expected)} expected, "
+        f"{form.count(total.seen)} actual){wider}."
     )
 
 
@@ -122,16 +122,16 @@ def states_table(study: Study) -> Table:
         columns["contactable"] = Column("May be contacted", "count")
     if life.periods:
         columns["spend"] = Column(words.fill(f"{{Revenue}} in the last {words.period}"), "money")
-    columns["rule"] = Column(words.fill(f"Usual days since the last {words.deed}"), "lines")
+    columns["rule"] = Column(words.fill(f"General limits, in days since the last {words.deed}"), "lines")
     season = " at this time of year" if life.limits.pace is not None else ""
     given, own = words.fill("{given}"), ""
     if life.limits.multiples is not None:
         own = (
-            f" They differ with how often someone {words.did}: a {words.one} with a rhythm of their own has their own limits, given in the "
-            f"list, so even a lost {words.one} may have {given} lately."
+            f" A {words.one} with a rhythm of their own has limits of their own, given in the list, which are shorter for those who "
+            f"{words.did} often."
         )
     caption = (
-        f"States on {form.day(life.end)}. The days are those usual in the whole base{season}.{own} "
+        f"States on {form.day(life.end)}. The limits shown are general ones{season}.{own} "
         f"Shares are of everyone who has ever {given}."
     )
     return Table(caption, shown, columns, form)
@@ -209,7 +209,7 @@ def growth_table(study: Study) -> Table | Absent:
         "reactivated": Column("+ came back", "count"),
         "lapsed": Column("− lapsed", "count"),
         "current": Column("= current", "count"),
-        "repeat": Column("of which repeat", "count"),
+        "repeat": Column("of which stayed current", "count"),
     }
     caption = (
         f"Growth accounting: current {words.many} (new, active, slowing or reactivated) at the end of each {words.period}. "

@@ -42,10 +42,10 @@ def findings(study: Study) -> Findings:
     if ratio is not None:
         grew = "grew" if ratio.value > 1 else "shrank" if ratio.value < 1 else "held steady"
         says = (
-            f"{words.many} were won or won back for each one who lapsed over the last {_span_of_balance(life)}, so the {words.one} base "
+            f"{words.many} were won or won back for every 100 who lapsed over the last {_span_of_balance(life)}, so the {words.one} base "
             f"{grew}."
         )
-        found.append(Finding(form.number(ratio.value), says, metric="balance"))
+        found.append(Finding(form.count(100 * ratio.value), says, metric="balance"))
     if slow is not None:
         found.append(_slowing_finding(study, slow))
     if study.future is not None and (slow is None or ratio is None):
@@ -146,7 +146,7 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the analysis cannot say."""
     words = study.life.words
     return (
-        f"Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are rules on days, and some lost {words.many} come "
+        f"Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are defined by days of silence, and some lost {words.many} come "
         f"back. The report on value uses a model to judge whether a {words.one} is gone for good; it may disagree about someone called lost here.",
         f"The projection covers today’s {words.many} only, with no new ones, and assumes that {assumed(study)}.",
         f"Thresholds come from gaps that ended; the silences of {words.many} who never came back are not among them, and those who "

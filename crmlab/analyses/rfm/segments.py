@@ -58,7 +58,7 @@ class Segment:
 
 # The one table of rules. Every pair of levels is in exactly one segment.
 SEGMENTS = (
-    Segment("Champions", (5, 5), (4, 5), "among the most recent and most frequent buyers"),
+    Segment("Champions", (5, 5), (4, 5), "among those who bought most recently and most often"),
     Segment("Loyal", (3, 4), (4, 5), "among the most frequent buyers, but not among the most recent"),
     Segment("Promising repeaters", (4, 5), (2, 3), "bought recently, neither rarely nor often"),
     Segment("Recent", (5, 5), (1, 1), "few purchases, the last very recently"),

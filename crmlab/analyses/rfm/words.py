@@ -85,7 +85,7 @@ def _quiet_finding(study: Study) -> list[Finding]:
     return [
         Finding(
             form.share(len(quiet) / len(scored)),
-            f"of {words.many} have gone quiet, the segment{'' if len(names) == 1 else 's'} {joined(f'“{name}”' for name in names)}: they "
+            f"of {words.many}, in the segment{'' if len(names) == 1 else 's'} {joined(f'“{name}”' for name in names)}, have gone quiet: they "
             f"{words.did} on {often}, more often than {most}, but not in the last "
             f"{form.count(days[0])} days. These {form.count(len(quiet))} have {words.fill('{paid}')} {spent} so far. "
             f"{study.consent(*names).said(form)}",

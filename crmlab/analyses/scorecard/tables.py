@@ -341,11 +341,7 @@ def matrix_table(study: Study) -> Table | Absent:
         said = f" “Decided today” shows each row’s most frequent decisions, three at most{small}."
     else:
         said = f" No decisions are shown here: {study.why['treatments'][:1].lower()}{study.why['treatments'][1:]}"
-    consent = (
-        f"“{speech('{Many}')}” counts everybody; “May be contacted” counts only those who may be contacted."
-        if study.reachable
-        else "The data do not say who may be contacted."
-    )
+    consent = f"“{speech('{Many}')}” counts everybody." if study.reachable else "The data do not say who may be contacted."
     caption = (
         f"{speech('{Many}')} by value tier (A: top 10%, B: next 20%, C: next 30%, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "

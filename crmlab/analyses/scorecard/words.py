@@ -273,7 +273,7 @@ def _closed(board: Board, form: Format) -> str:
     joined_then = int((ages < (board.history.as_of - board.closed).days + YEAR).sum())
     return (
         f"No new {{one}} has been recorded since {day}, after {form.count(joined_then)} in the 12 months before: check that the import is "
-        "complete. Until then, new {many} are not reported, and {revenue} and the number of {many} look worse than they may be."
+        "complete. Until then, new {many} are not reported, and {revenue} and the number of {many} may look worse than they are."
     )
 
 

@@ -141,8 +141,8 @@ class Study:
         if len(self.silent):
             deed = self.words.deed
             caption = (
-                f"List of {self.words.many} whose last {deed} was longest ago, as many as there are {self.words.many} with a moment that "
-                f"predicts no {deed}"
+                f"List of the {len(self.silent):,} eligible {self.words.many} whose last {deed} was longest ago: one for each "
+                f"{self.words.one} with a moment that predicts no {deed}"
             )
             silent = Output(caption, self.silent, ("customer_id",))
             # Where no trigger works, what is offered first is not the list that nobody is to act on.

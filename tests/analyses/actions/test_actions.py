@@ -225,7 +225,8 @@ def test_without_cells_every_effect_is_assumed_and_it_is_said(world, tmp_path, n
         for said in result.warnings
     )
     assert any(
-        "declares no actions, so the usual ones are used: “win back”, “second purchase”" in said for said in result.warnings
+        "No actions have been set up, so the usual ones are used: “win back”, “second purchase”" in said
+        for said in result.warnings
     )
     assert any(said.startswith("No customers are held out") for said in result.warnings)
 
@@ -241,7 +242,7 @@ def test_tiers_by_action_add_up_and_what_may_lose_is_not_said_to_pay(small):
             assert sum(mine) == (found.decided.today["action"] == ALONE).sum()
     for low in (-5.0, 5.0):
         told = words.findings(replace(found, total=(10.0, low, 25.0), kept=found.kept.iloc[:0]))
-        assert ("it is not known whether they pay" in told[0].text) == (low < 0)
+        assert ("they may also lose money" in told[0].text) == (low < 0)
         assert not (low < 0 and any("of the profit" in one.text for one in told))
 
 

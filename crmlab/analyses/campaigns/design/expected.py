@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses import customer_value
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.campaigns.past import GUESSED_RISE
-from crmlab.analyses.customer_value import season_ahead
 from crmlab.analyses.customers import Where
 from crmlab.collecting import collect, collect_arrow
+from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import between
 from crmlab.history.sending import sent
@@ -29,9 +30,11 @@ __all__ = [
     "GUESSED_BASE",
     "Baseline",
     "Expected",
+    "Worth",
     "baseline",
     "expected_effect",
     "together",
+    "worth_of_one",
 ]
 
 
@@ -46,6 +49,17 @@ class Expected:
     value: float
     low: float | None = None
     high: float | None = None
+    source: str
+
+
+class Worth(NamedTuple):
+    """What one who is moved to buy is taken to spend, in money, and where that is from.
+
+    ``source`` is ``"model"`` (what one purchase of the people on the list is expected to bring in), ``"window"`` (what those spend who
+    buy within the window) or ``"list"`` (what a purchase of the people on the list brought in so far).
+    """
+
+    spend: float
     source: str
 
 
@@ -113,7 +127,7 @@ def baseline(
     elif n < FEWEST or not 0 < k < n:
         share = Expected(value=GUESSED_BASE, source="guess")
     else:
-        season = season_ahead(history, float(window), float(after))
+        season = customer_value.season_ahead(history, float(window), float(after))
         value, low, high = (1 - (1 - chance) ** season for chance in (k / n, *wilson(k, n, level)))
         share = Expected(value=value, low=low, high=high, source="data")
     return Baseline(
@@ -124,6 +138,30 @@ def baseline(
         sd=float(buyers.std(ddof=1)) if len(buyers) >= 2 else 0.0,
         season=season,
     )
+
+
+def worth_of_one(history: History, listed: pd.DataFrame, base: Baseline) -> Worth:
+    """What one purchase of the people on a list is expected to bring in: as what to do now counts it, by the models of value.
+
+    Parameters
+    ----------
+    history : History
+    listed : DataFrame
+        Of the list: customer_id; orders and spend, so far.
+    base : Baseline
+        What stands in where customers are too few for a model, or none can be fitted.
+    """
+    try:
+        found = customer_value.scores(history, customer_value.Params())
+        each = None if found.few else customer_value.spend_each(found).reindex(listed["customer_id"]).mean()
+    except (ModelError, ConvergenceError, DataError, ParameterError, TooLittleError):
+        each = None
+    if each is not None and each > 0:
+        return Worth(float(each), "model")
+    if base.spend > 0:
+        return Worth(base.spend, "window")
+    orders, spend = float(listed["orders"].sum()), float(listed["spend"].sum())
+    return Worth(spend / orders if orders > 0 and spend > 0 else 1.0, "list")
 
 
 def _spend(history: History, after: dt.date) -> pd.Series:

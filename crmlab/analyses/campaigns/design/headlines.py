@@ -175,7 +175,9 @@ def _all_costs(study: Study) -> str:
     form = study.context.form
     if study.given_away <= 0:
         return f"Contacts cost {form.whole(study.cost)}."
-    both, offers = form.whole(study.cost + study.given_away), f"about {form.whole(study.given_away)}"
+    # Parts that are printed add up to the sum that is printed.
+    printed = (float(round(part)) if part >= 1 else part for part in (study.cost, study.given_away))
+    both, offers = form.whole(sum(printed)), f"about {form.whole(study.given_away)}"
     return f"Contacts cost {form.whole(study.cost)} and {_offer(study)} {offers}, {both} in all."
 
 
@@ -235,14 +237,14 @@ def _changed(study: Study) -> str:
     names = names_of(study)
     gone = [cell for cell in asked.cells if cell not in plan.cells]
     anyway = study.context.form.share(study.tried[0].setting.terms.base.value)
-    dear = f"to cost more than it brings in, since {anyway} would {acts_of(study).act} anyway and take it too"
+    dear = f"to cost more than it brings in if everybody on the list gets it, since {anyway} would {acts_of(study).act} anyway and take it too"
     for lost, why in ((True, dear), (False, "to bring no more")):
         some = [f"“{names[cell]}”" for cell in gone if (cell in plan.setting.losing) == lost]
         if some:
             they = "is left out: it is" if len(some) == 1 else "are left out: each is"
             parts.append(f"{joined(some)} {they} expected {why}")
     more = "; ".join([*parts[:-1], f"and {parts[-1]}"] if len(parts) > 1 else parts)
-    return f" With the settings given, the test would have a chance of {form.share(asked.chance)} of showing anything. To raise it, {more}."
+    return f" As asked, the test would have had a chance of only {form.share(asked.chance)} of showing anything. To raise it, {more}."
 
 
 def _not_now(study: Study) -> Finding:
@@ -255,10 +257,10 @@ def _not_now(study: Study) -> Finding:
         why = f"on {people}: {'this offer is' if len(plan.cells) == 1 else 'these offers are'} expected to bring nothing extra."
     else:
         rounds, spread = f", {plan.rounds} rounds" if plan.rounds > 1 else "", _spread(study)
-        best = f"Even the best of the {len(study.tried)} tests tried" if len(study.tried) > 1 else "The test"
+        best = f"Even the best of the {len(study.tried)} designs considered" if len(study.tried) > 1 else "The test"
         why = (
             f"on {people}: {_effect(study)}. {best} ({_cells(len(plan.cells))}, "
-            f"{days_said(plan.setting.window)}{rounds}) would show it with a chance of only {form.share(plan.chance)}"
+            f"{days_said(plan.setting.window)}{rounds}) has a chance of only {form.share(plan.chance)} of showing it"
             f"{f' ({spread})' if spread else ''}."
         )
     ways = []
@@ -337,12 +339,10 @@ def _listed(study: Study) -> Finding:
     """How many are on the list, and how many must not be."""
     form, pulled = study.context.form, study.pulled
     ledger = pulled.ledger[pulled.ledger["stage"] == "suppression"]
-    refused = int(ledger.loc[ledger["step"].isin((NO_CONSENT, COMPLAINTS)), "removed"].sum())
-    gone = (
-        f" A further {form.count(refused)} are left out because they must not be contacted (no consent, or a complaint)."
-        if refused
-        else ""
-    )
+    each = ledger[ledger["step"].isin((NO_CONSENT, COMPLAINTS)) & (ledger["removed"] > 0)]
+    refused, why = int(each["removed"].sum()), {NO_CONSENT: "no consent", COMPLAINTS: "a complaint"}
+    refusals = ", or ".join(why[step] for step in each["step"])
+    gone = f" A further {form.count(refused)} are left out because they must not be contacted ({refusals})." if refused else ""
     share = form.share(pulled.size / pulled.start)
     text = f"of {form.count(pulled.start)} known {study.words.many} ({share}) would be on the list.{gone} {_anyway(study)}"
     return Finding(form.count(pulled.size), text, "", "listed")
@@ -362,6 +362,9 @@ def _anyway(study: Study) -> str:
 def _seasoned(study: Study) -> str:
     """That what was seen is told for another season, as the end of a clause; empty where forecasts follow none."""
     more = study.base.season
-    if study.context.form.number(more, 2) == study.context.form.number(1.0, 2):
+    form = study.context.form
+    if form.number(more, 2) == form.number(1.0, 2):
         return ""
-    return f" and the season (people buy {study.context.form.number(more, 2)} times as often then)"
+    return (
+        f" and the season (people {acts_of(study).act} {form.share(abs(more - 1))} {'more' if more > 1 else 'less'} often then)"
+    )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.assignment import Take, assign
 from crmlab.analyses.campaigns.cells import Codes, Design, Sending, design_cells
-from crmlab.analyses.campaigns.design.expected import Baseline, baseline, expected_effect
+from crmlab.analyses.campaigns.design.expected import Baseline, Worth, baseline, expected_effect, worth_of_one
 from crmlab.analyses.campaigns.design.money import Cost, Terms, discount_in, loss_of
 from crmlab.analyses.campaigns.design.params import DEFAULT_OFFERS, Params
 from crmlab.analyses.campaigns.design.search import Limits, Plan, Setting, find_plan
@@ -129,7 +129,7 @@ def laid_out(history: History, params: Params) -> Laid:
         if times > 1 and base.share.source != "data":
             return None
         effects = {cell: expected_effect(past, offer, params.effect) for cell, offer in offered.items()}
-        terms = _terms(base, costs, margin, _usual_spend(pulled), params)
+        terms = _terms(base, costs, margin, worth_of_one(history, pulled.frame, base), params)
         terms = replace(terms, cost=times * terms.cost)
         gifts = {cell: cost.of(terms.spend, paid_only=margin is not None and not margin.known) for cell, cost in offers.items()}
         losses = {cell: loss_of(terms, one.value, gifts[cell]) for cell, one in effects.items()}
@@ -313,22 +313,15 @@ def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
     return people
 
 
-def _usual_spend(pulled: Pulled) -> float:
-    """Spend per purchase of the people on the list, where no window shows any."""
-    orders = float(pulled.frame["orders"].sum())
-    spend = float(pulled.frame["spend"].sum())
-    return spend / orders if orders > 0 and spend > 0 else 1.0
-
-
-def _terms(base: Baseline, costs: ContactCosts, margin: Margin | None, usual_spend: float, params: Params) -> Terms:
-    """What the plan rests on; the usual spend stands in where no buyer was seen."""
-    known = base.spend == base.spend and base.spend > 0
-    spend = base.spend if known else usual_spend
+def _terms(base: Baseline, costs: ContactCosts, margin: Margin | None, worth: Worth, params: Params) -> Terms:
+    """What the plan rests on; what buyers spend differs as much, in proportion, as it did of those who were seen."""
+    known = base.spend > 0
     return Terms(
         base=base.share,
-        spend=spend,
-        sd=base.sd if known else 0.0,
-        margin=float(params.margin or 0.0) if margin is None else margin.share * spend,
+        spend=worth.spend,
+        sd=base.sd / base.spend * worth.spend if known else 0.0,
+        margin=float(params.margin or 0.0) if margin is None else margin.share * worth.spend,
+        source=worth.source,
         cost=costs.contact,
         fixed=costs.fixed,
         power=params.power,

@@ -48,12 +48,14 @@ class Terms:
     base : Expected
         Share who buy anyway.
     spend, sd : float
-        Of a buyer, in money.
+        Of one who is moved to buy, in money.
     margin : float
         Money kept from one response more.
     cost, fixed : float
         Of a contact, and of a cell.
     power, level : float
+    source : str
+        Where ``spend`` is from: as of :class:`~crmlab.analyses.campaigns.design.expected.Worth`.
     """
 
     base: Expected
@@ -64,6 +66,7 @@ class Terms:
     fixed: float
     power: float
     level: float
+    source: str = "window"
 
     def each(self, gift: float) -> float:
         """Cost of a contact whose offer costs so much for each who buys: those who would have bought anyway take it too."""

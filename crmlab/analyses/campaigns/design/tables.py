@@ -343,7 +343,7 @@ def options_table(study: Study) -> Table:
     caption = (
         f"Tests with the same list, at {form.share(params.power)} power and {form.share(params.level)} confidence over all cells together "
         "(max-t): with fewer cells (keeping those from which most is expected), a longer window, or several rounds pooled. The chance "
-        "shown is that of the cell with the smallest."
+        "shown is the smallest of all cells."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 

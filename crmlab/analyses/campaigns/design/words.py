@@ -68,8 +68,8 @@ def warnings(study: Study) -> tuple[str, ...]:
     found = list(study.pulled.notes)
     if study.advised:
         found.append(
-            f"This test only plans; it does not say what to send today. {study.words.decided} Whoever is on both lists gets the test from "
-            "its start. Until it closes, its control counts as contacted, too, so that all of its cells are treated alike."
+            f"This page only plans a test; it does not say what to send today. {study.words.decided} Whoever is on both lists belongs to the test only, "
+            "from the day it starts. Until it closes, its control counts as contacted, too, so that all of its cells are treated alike."
         )
     terms = study.terms
     if terms.base.source == "guess":
@@ -206,10 +206,16 @@ def _money_of_one(study: Study) -> str:
     gives = study.words.unit == "year"
     if margin is None:
         return f"{'Amount' if gives else 'Margin'} from each additional {'gift' if gives else 'response'}: {amount}, as given."
+    deed = study.words.deed
+    what = {
+        "model": f"what one {deed} of the people on the list is expected to bring in, as on the page “What to do now”",
+        "window": f"what {'a donor' if gives else 'a buyer'} {'gives' if gives else 'spends'} within the window",
+        "list": f"what a {deed} of the people on the list has brought in so far",
+    }[study.terms.source]
     if gives:
-        return f"Amount from each additional gift: {amount}, all that a donor gives within the window."
-    part = "all that" if margin.share == 1 else f"or {form.share(margin.share)} of what"
-    return f"{margin.word.capitalize()} from each additional response: {amount}, {part} a buyer spends within the window."
+        return f"Amount from each additional gift: {amount}, {what}."
+    part = "" if margin.share == 1 else f"or {form.share(margin.share)} of "
+    return f"{margin.word.capitalize()} from each additional response: {amount}, {part}{what}."
 
 
 def _pooled_how(study: Study) -> str:

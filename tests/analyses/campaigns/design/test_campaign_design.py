@@ -375,7 +375,7 @@ def test_past_cells_of_the_shop_by_pandas(shop):
     # The campaign that got partly lost is left out, and the one that is not over.
     assert set(found["campaign"]) == {"first_offers", "new_range", "offer_by_creative"}
     assert whole.left_out == (
-        "The campaign “reminder” is left out of the history: its cell sizes do not match its design.",
+        "The campaign “reminder” is left out of the history: something went wrong when it was sent, as its cells are not of the planned sizes.",
         "The campaign “latest” is left out of the history: its window is still open.",
     )
     cells, contacts, orders = (shop.table(name).to_pyarrow().to_pandas() for name in ("cells", "contacts", "orders"))
