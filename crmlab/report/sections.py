@@ -13,6 +13,7 @@ from crmlab.page.result import LEFT_OUT
 __all__ = ["arranged", "folded", "trimmed"]
 
 _LEFT_OUT = re.compile(rf'<div class="note"><p><strong>{re.escape(LEFT_OUT)}</strong>.*?</p></div>\s*', flags=re.S)
+_EMPTY = re.compile(r'<div class="crmlab">\s*</div>\s*')  # what a cell leaves that has nothing to show
 _SHOWN = re.compile(r"<(?:table|figure|svg|pre|ul|ol|dl|details|div)\b")
 _HEADING = re.compile(r"(?P<fold><hr data-fold>\s*)?<h2[^>]*>(?P<title>.*?)</h2>", flags=re.S)
 _FEW = 3  # sections, under which no list of them is needed
@@ -56,14 +57,14 @@ def trimmed(html: str) -> str:
         said.add(text)
         return found[0]
 
-    first, *parts = re.split(r"(?=<hr data-fold>\s*<h2)|(?<!<hr data-fold>)(?=<h2)", _LEFT_OUT.sub(once, html))
+    first, *parts = re.split(r"(?=<hr data-fold>\s*<h2)|(?<!<hr data-fold>)(?=<h2)", _EMPTY.sub("", _LEFT_OUT.sub(once, html)))
     out = [first]
     for part in parts:
         body, mark, rest = part.partition("<hr data-unfold>")
         heading = _HEADING.match(body)
         assert heading is not None
         notes = _LEFT_OUT.findall(body)
-        if not _SHOWN.search(_LEFT_OUT.sub("", body[heading.end() :])):
+        if not _SHOWN.search(_EMPTY.sub("", _LEFT_OUT.sub("", body[heading.end() :]))):
             body = heading[0] + "".join(notes) if notes else ""
         out.append(body + mark + rest)
     return "".join(out)

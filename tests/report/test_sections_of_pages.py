@@ -27,6 +27,12 @@ def test_what_a_section_shows_or_warns_of_stays_with_its_help():
         assert trimmed(html) == html
 
 
+def test_a_cell_that_shows_nothing_is_no_section():
+    cell = '<div class="crmlab">{}</div>'
+    html = f"<h2>A</h2><p>Help.</p>{cell.format('')}<h2>B</h2><p>And.</p>{cell.format(NOTE)}<h2>C</h2>{cell.format('<table></table>')}"
+    assert titles(trimmed(html)) == ["B", "C"] and "Help." not in trimmed(html) and "And." not in trimmed(html)
+
+
 def test_what_follows_the_mark_of_the_end_is_kept():
     html = arranged(
         f'{FINDINGS}<hr data-fold>\n<h2>A</h2><p>Help.</p>{NOTE}{NOTE}<hr data-unfold=""/>\n<div class="note">limits</div>'

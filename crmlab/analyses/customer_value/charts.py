@@ -80,7 +80,7 @@ def invest_chart(study: Study) -> Chart | Absent:
             if np.isnan(value):
                 marks.label(ax, "nobody may be contacted", 0, place, gap=(9, 0))
                 continue
-            text = f"{form.measured(value, low, high, 'amount')}; {form.share(1 - row['alive'])} have left"
+            text = f"{form.measured(value, low, high, 'amount')}; about {form.share(1 - row['alive'])} have probably left"
             marks.label(ax, text, row["most_to_spend_high"], place, gap=(9, 0))
 
     # Of revenue, only the margin may be spent.
