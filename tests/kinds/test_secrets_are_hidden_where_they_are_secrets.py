@@ -143,6 +143,7 @@ def test_everything_that_is_saved_hides_addresses_and_alters_no_data(tmp_path, p
         title="a metadata",
         context=context,
         params=SimpleNamespace(),
+        method=SimpleNamespace(counts={}),
         findings=[Finding("5", f"rows of {address}", "", "metadata")],
         warnings=(f"{address} does not answer",),
         tables={"notes": Table("Notes.", frame)},

@@ -225,6 +225,14 @@ def spend_each(found: Scores) -> pd.Series:
     -------
     Series
         Indexed by customer_id, in the order of ``points``: of the model of spend, before any margin.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> from crmlab.history.past import History
+    >>> each = spend_each(scores(History(crmlab.open_dataset("cdnow_sample"))))
+    >>> int(each.mean()), each.index[0]
+    (35, '00004')
     """
     fit = found.fit
     each = fit.model.expected_spend(fit.summary).to_numpy(float)
