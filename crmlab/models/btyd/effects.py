@@ -117,7 +117,8 @@ class Effects:
     variances : array of shape (3,)
         Of the smooth season, of single weeks, and of the level in a year.
     dispersion : float
-        Variance of what comes in weeks, over that by chance, of all weeks alike: of those that stand out too, and of neighbours together.
+        Variance of what comes in weeks as large as those of the last year, over that by chance: of those that stand out too, and of
+        neighbours together.
     """
 
     season: Array
@@ -177,7 +178,8 @@ def effects_of(seen: Array, expected: Array, weeks: Weeks, *, level: bool = True
     round the year) + single weeks + level (a random walk) + events. Variances maximise the restricted likelihood of the working
     responses, under weak priors: each effect is so drawn towards nothing by as much as the data leave it open. What single weeks are off
     by is Student's t: a sale that nobody declared is no new level, and is not thought to come again in its week. But such weeks will come
-    too, at other times: the dispersion is that of all weeks.
+    too, at other times: the dispersion is that of all weeks, as they would vary were they as large as those of the last year. For what
+    makes a week stand out moves all who buy in it: in a base that has grown it adds more than it did.
 
     References
     ----------
@@ -249,7 +251,7 @@ class Mixed:
         left = self._left(response, noise, np.exp(log_variances))
         if not held:
             self.outlying = self._outlying(np.diag(left), np.exp(log_variances[3]) * np.diag(chance))
-        return replace(found, dispersion=_dispersion(left, np.diag(chance))), log_variances
+        return replace(found, dispersion=_dispersion(left, np.diag(chance), self.years[known])), log_variances
 
     def _outlying(self, left: Array, usual: Array) -> Array:
         """How many times as uncertain as usual each week is: a step of EM for Student's t. None tells more than chance lets it."""
@@ -371,9 +373,16 @@ class Mixed:
         return Effects(season, level, error, events, covariance, fitted, variances[:3], float(variances[3]))
 
 
-def _dispersion(left: Array, chance: Array) -> float:
-    """Variance of weeks over that by chance, with what neighbours share (Newey and West 1987): what stands out may last for some weeks."""
-    counts = left / np.outer(chance, chance)
+def _dispersion(left: Array, chance: Array, years: Array) -> float:
+    """Variance of weeks as large as those of the last year over that by chance.
+
+    What makes weeks stand out moves all who buy in them: it adds a variance in the square of how many they are, chance one in their
+    number. Neighbours share it (Newey and West 1987): what stands out may last for some weeks.
+    """
+    size = 1 / chance
+    counts = left * np.outer(size, size)
     lags = np.arange(1, _LAGS + 1)
     shared = sum((1 - lag / (_LAGS + 1)) * np.trace(counts, lag) for lag in lags)
-    return float((np.trace(counts) + 2 * shared) / np.sum(1 / chance))
+    more = (np.trace(counts) + 2 * shared - size.sum()) / (size @ size)
+    last = size[years > years[-1] - 1]
+    return float(1 + more * (last @ last) / last.sum())
