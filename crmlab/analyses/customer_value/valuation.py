@@ -146,8 +146,9 @@ def sums(scores: Scores, groups: npt.NDArray[np.object_] | None = None) -> pd.Da
 
     Sums are of the values in the list, to the cent. Intervals of value carry chance and what is not known of the parameters; of all
     others the second alone. Those of money and purchases also carry what is not known of season and level over the time they look
-    ahead, and reach at least as far as the forecast missed in the holdout period; shares do neither. All take in what other models say
-    that the holdout period does not tell apart from the one that is used (:mod:`crmlab.analyses.customer_value.averaging`).
+    ahead (more of it, the fewer years it was learnt from: :attr:`crmlab.models.btyd.clock.Clock.doubt`), and reach at least as far as
+    the forecast missed in the holdout period; shares do neither. All take in what other models say that the holdout period does not
+    tell apart from the one that is used (:mod:`crmlab.analyses.customer_value.averaging`).
 
     Parameters
     ----------

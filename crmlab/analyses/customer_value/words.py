@@ -333,7 +333,8 @@ def _season_told(study: Study) -> list[str]:
         "that neither growth nor departures are mistaken for a season; smoothed, and drawn towards no season where the data "
         "say little (EM with a penalised mixed model). They are used only where they improved past forecasts of the number of "
         f"{words.deeds}; the season of spend per {words.deed} is used along with that of {words.deeds} and was not tested separately. "
-        f"{_part_of_season(study)}"
+        "How much season and level, and unusually busy or quiet weeks, may throw a forecast off is itself learnt from few years, so intervals "
+        f"allow for more of it the shorter the history is. {_part_of_season(study)}"
     ]
 
 

@@ -267,8 +267,31 @@ def test_what_is_not_known_of_a_clock_widens_intervals():
         one, other = (model.expected_total(data, 13.0, interval=interval) for model in (plain, timed))
         assert one["expected_purchases"] == other["expected_purchases"]
         assert other["low"] < one["low"] and other["high"] > one["high"]
-    assert wide.variance(13.0) == pytest.approx(0.04 * 91 / 365 / 3 + unseen_variance(0.3, 0.5, 91 / 365))
+    # A variance that was learnt from no more than a year is told 2.5 times as large; what was not seen is no estimate.
+    assert wide.variance(13.0) == pytest.approx(2.5 * 0.04 * 91 / 365 / 3 + unseen_variance(0.3, 0.5, 91 / 365))
     assert unseen_variance(0.3, 1.0, 2.0) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_what_was_learnt_from_few_years_is_more_in_doubt():
+    """Of 1 + 1.5 / years, of a year at least: the level, the season and busy weeks alike, and nothing that is known."""
+    parts = {"drift": 0.02, "covariance": np.eye(53) * 0.01, "dispersion": 3.0}
+    known = Clock(end=END, **parts)
+    assert known.doubt == Clock(end=END, years=0.0).doubt == 1
+    for years, times in ((0.4, 2.5), (1.0, 2.5), (2.0, 1.75), (3.0, 1.5), (6.0, 1.25)):
+        learnt = Clock(end=END, years=years, **parts)
+        assert learnt.variance(26.0) == pytest.approx(times * known.variance(26.0))
+        assert float(learnt.more_than_chance(10.0, 4.0)) == pytest.approx(times * 80.0)
+
+
+def test_a_total_is_told_with_more_doubt_where_the_clock_was_learnt_from_fewer_years():
+    data = base(MBGNBD)
+    model = MBGNBD().fit(data)
+    width = []
+    for years in (1.0, 2.0, 4.0, np.inf):
+        clock = Clock(end=END, drift=0.1, dispersion=4.0, years=years)
+        found = model.set_params(clock=clock).expected_total(data, 26.0, interval="outcome")
+        width.append(float(found["high"] - found["low"]) / float(found["expected_purchases"]))
+    assert width == sorted(width, reverse=True) and width[0] > 1.2 * width[-1]
 
 
 def test_a_model_of_whole_periods_refuses_a_season():
