@@ -83,10 +83,7 @@ def actions_table(study: Study) -> Table | Absent:
         "cost": Column("Costs", "money"),
         "basis": Column("Basis of its effect"),
     }
-    caption = (
-        f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals. The files of this report "
-        f"list the {words.many} to contact, one file for each action."
-    )
+    caption = f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals."
     return Table(caption, frame, columns, form)
 
 

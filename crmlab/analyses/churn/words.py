@@ -225,7 +225,7 @@ def _drifted(study: Study) -> list[str]:
         more = [f"{len(far) - 3} more {'fact' if len(far) == 4 else 'facts'}"] if len(far) > 3 else []
         these = "this fact" if len(far) == 1 else "these facts"
         out.append(
-            f"From those of the test day, {day}, today’s {found.words.many} differ a lot in {joined([*far[:3], *more])}. "
+            f"Today’s {found.words.many} differ a lot from those of the test day, {day}, in {joined([*far[:3], *more])}. "
             f"The scores rest on {these} and were not tested on {found.words.many} like today’s; see “Is today like the day of the test?”."
         )
     return out
