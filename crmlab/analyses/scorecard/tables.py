@@ -76,15 +76,14 @@ CHANGES = {
 }
 
 
-def goals_table(study: Study) -> Table:
-    """Each goal, those that need care first; an empty table where there are none, so that nobody overlooks it."""
+def goals_table(study: Study) -> Table | Absent:
+    """Each goal, those that need care first; where there are none, it is said that there should be some."""
     goals, form, end = study.goals, study.context.form, pd.Timestamp(study.context.as_of)
     if goals.empty:
-        caption = (
-            "Goals: none yet, and without them, whether the programme works is a matter of opinion. Add them to the data set’s file under "
-            "[[goals]], giving each a measure, a target, a date (by) and an owner."
+        return Absent(
+            "No goals are set, and without them, whether the programme works is a matter of opinion. Ask your analyst to enter some, each "
+            "with a measure, a target, a date and an owner."
         )
-        return Table(caption, goals, {"label": Column("Goal")}, form)
     goals = goals.assign(
         goal=[f"{row.label}, by {form.short_day(row.by)}" for row in goals.itertuples()],
         said=[f"{row['status'].capitalize()}\n{row['why']}\n{_gone(row, end, form)}" for row in goals.to_dict("records")],
