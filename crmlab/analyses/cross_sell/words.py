@@ -67,8 +67,8 @@ def _list_used(study: Study) -> list[Finding]:
     apart = f"{form.in_points(0.0, gap['low'], gap['high']).interval} points, at {at}"
     than = {
         "better": f"clearly more than with the best simple list, “{other}” ({theirs}; the difference is {apart})",
-        "alike": f"with {other} it would have been {theirs}, which is not shown to be a real difference ({apart})",
-        "worse": f"with {other} it would have been only {theirs}, clearly fewer ({apart})",
+        "alike": f"{other} are not shown to do better or worse ({theirs}; the difference is {apart})",
+        "worse": f"{other} would have done clearly worse ({theirs}; the difference is {apart})",
     }[choice.outcome]
     hit = form.measured(used.value, used.low, used.high, "share")
     return [
@@ -105,9 +105,10 @@ def _shown(study: Study) -> str:
     form, method, refused = study.context.form, NAMES[study.choice.method], study.consent.no
     listed, people = study.listed, sum(study.listed)
     whom = "one customer" if people == 1 else f"{form.count(people)} customers"
-    told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
-    left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
-    return f"The list of offers therefore contains {method}{_named(study)}, for {whom}.{told}{left}"
+    left = f"; {form.count(refused)} who must not be contacted {'is' if refused == 1 else 'are'} left out" if refused else ""
+    # Where some are left out because they must not be, the others may: it is said only of those of whom it is not known.
+    told = f" {listed.said(form)}" if (listed.unknown or not refused) and (people > 1 or not listed.told) else ""
+    return f"The list of offers therefore contains {method}{_named(study)}, for {whom}{left}.{told}"
 
 
 def _named(study: Study) -> str:
