@@ -70,7 +70,7 @@ def test_the_list_is_of_the_method_that_the_headline_names(page):
     choice = choose(backtest_offers(origins, k=3))
     assert (gain.low > 0) == (choice.method == PERSONAL) == (made is tastes)
     assert f"The list of offers therefore contains {NAMES[choice.method]}" in first.text
-    assert ", for 270 customers." in first.text
+    assert ", for 270 customers;" in first.text
     assert result.outputs["offers"].caption.startswith(f"Offers per customer: {NAMES[choice.method]},")
     sent = result.outputs["offers"].frame
     if choice.method == PERSONAL:
