@@ -50,7 +50,7 @@ def history_of(frame, as_of=None):
 class Tables:
     """Just enough of a data set for a rule: its tables by name, that its orders tell amounts and customers, and a day on which it is closed."""
 
-    descriptor = SimpleNamespace(told=tuple(TOLD), season=Season(closed=("12-25",)))
+    descriptor = SimpleNamespace(told=tuple(TOLD), free_orders="count", season=Season(closed=("12-25",)))
 
     def __init__(self, **tables):
         self._tables = tables

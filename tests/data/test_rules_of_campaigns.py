@@ -49,7 +49,7 @@ def test_who_is_in_two_cells_and_codes_of_no_cell_are_told():
     tables = {"orders": ORDERS, "cells": CELLS, "contacts": CONTACTS, "responses": RESPONSES}
     found = broken_of(tables)
     two, codes = found["One cell per customer"], found["Known codes"]
-    assert (two.broken, two.checked, two.unit, two.grave) == (1, 3, "customers", False)
+    assert (two.broken, two.checked, two.unit, two.grave) == (1, 3, "assignments", False)
     assert two.examples == ({"campaign_id": "may", "customer_id": "a"},)
     assert (codes.broken, codes.checked) == (1, 2) and codes.examples[0]["response_code"] == "AAB"
     counts = {one.check: one.count for one in check_campaigns(crmlab.open_dataset(tables))}

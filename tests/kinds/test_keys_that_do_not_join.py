@@ -9,6 +9,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from crmlab.data.dataset import open_dataset
+from crmlab.data.rules import examined
 from tests.kinds.test_ids_that_are_not_what_they_were import found
 from tests.kinds.test_nothing_is_counted_twice import book, items, sales
 
@@ -78,3 +80,13 @@ def test_contacts_and_responses(tmp_path) -> None:
         assert (breach.broken, breach.checked, breach.grave) == (broken, checked, True), name
     mixed = book(tmp_path, orders=sales(), cells=cells, contacts=contacts.assign(customer_id=["1", "2", "c00"]))
     assert found(mixed, "Contacts who order").broken == 0
+
+
+def test_lines_of_orders_that_are_ignored_as_free_are_not_missing(tmp_path) -> None:
+    text = "order_id,customer_id,ordered_at,product_id,quantity,amount\n1,a,2024-01-02,p,1,10\n2,b,2024-01-03,p,1,0\n3,a,2024-02-01,p,1,5\n"
+    (tmp_path / "lines.csv").write_text(text)
+    (tmp_path / "own.toml").write_text('title = "Own"\nfree_orders = "ignore"\n[order_lines]\nfile = "lines.csv"\n')
+    data = open_dataset(tmp_path / "own.toml")
+    assert data.orders.count().execute() == 2 and data.order_lines.count().execute() == 3
+    (breach,) = [one for one in examined(data) if one.rule == "Lines of known orders"]
+    assert (breach.broken, breach.checked) == (0, 3)

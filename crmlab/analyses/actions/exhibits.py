@@ -467,7 +467,10 @@ def pressure_table(study: Study) -> Table:
     }
     curve = study.ground.curve or PUBLISHED
     once, most = (form.share(float(curve.told(weekly))) for weekly in (1, curve.tested))
-    caption = f"How often {words.many} are contacted: what has been sent, and what is planned or launched. "
+    caption = (
+        f"How often {words.many} are contacted: what counts towards the limits (also what anybody in the household was sent, and a place "
+        "in the control of a running test), and what is planned or launched. "
+    )
     if curve.campaigns:
         tested = "the campaign" if len(curve.campaigns) == 1 else "the campaigns"
         caption += (

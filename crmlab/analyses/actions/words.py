@@ -256,7 +256,9 @@ def limits(study: Study) -> tuple[str, ...]:
         f"Each action is assumed to influence every eligible {words.one} as much, on average, as was measured or assumed; {words.many} "
         f"differ only in what a {words.deed} of theirs brings in and in whether they would have {words.fill('{given}')} anyway.",
         f"Later effects of a {words.deed}, such as a new habit, are not counted, nor is any annoyance a contact may cause.",
-        f"The calendar assumes today’s effects throughout. {_pressed(study)}",
+        _pressed(study)
+        if study.decided.calendar.empty
+        else f"The calendar assumes today’s effects throughout. {_pressed(study)}",
     )
 
 

@@ -288,7 +288,7 @@ def method(study: Study) -> Method:
     strength = " (in the test: a Beta distribution, as uncertain as after 20 answers)" if found.margin.known else ""
     contact += (
         f". It is assumed that {form.share(params.accept)} of would-be leavers accept{strength}, that everyone else takes the offer too, and that "
-        f"keeping a {words.one} saves no more than the report on customer value says may be spent on them"
+        f"keeping a {words.one} saves no more than the page on {words.one} value says may be spent on them"
     )
     points = [
         f"Window: {scheme.window} days, {bound}. "
@@ -311,13 +311,17 @@ def method(study: Study) -> Method:
         else f"Margin needed: {contact}. {found.margin.told(form)}",
         f"Value: expected {found.money} over the next 12 months"
         + (
-            f" if still a {words.one} today, as worked out in the report on customer value; the tiers come from there too."
+            f" if still a {words.one} today, as worked out on the page on {words.one} value; the tiers come from there too."
             if found.tiers
-            else ", taken to be the same as last year’s; there are no tiers, which come only from the report on customer value."
+            else f", taken to be the same as last year’s; there are no tiers, which come only from the page on {words.one} value."
         )
-        + f" {form.share(found.lost)} of it is at stake: the part of a year for which those who churned stayed away, since some came back (see the "
-        "curve).",
-        f"Expected loss is not what the report on customer value calls “at risk”: expected loss concerns silence in the next {scheme.window} days, "
+        + (
+            f" {form.share(found.lost)} of it is at stake: the part of a year for which those who churned stayed away, since some came back (see "
+            "the curve)."
+            if found.lost < 1
+            else " All of it is at stake."
+        ),
+        f"Expected loss is not what the page on {words.one} value calls “at risk”: expected loss concerns silence in the next {scheme.window} days, "
         "“at risk” those who may have left already. The two overlap, so do not add them up.",
     ]
     return Method(

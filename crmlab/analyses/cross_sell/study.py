@@ -116,7 +116,9 @@ class Study:
             title = f"Offers per customer: {NAMES[self.offers.method]}, with probability and reason"
             out["offers"] = Output(title, self.offers.frame, ("customer_id", "rank"))
         if isinstance(self.cycles, Cycles):
-            out["cycles"] = Output("Repurchase cycle of every product", self.cycles.products, ("product_id",))
+            out["cycles"] = Output(
+                "Repurchase cycle of each product that is bought again", self.cycles.products, ("product_id",)
+            )
             title = "Customers who could be encouraged to buy again sooner"
             out["due"] = Output(title, self.cycles.customers, ("customer_id", "product_id"))
         return out

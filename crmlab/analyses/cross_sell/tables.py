@@ -263,7 +263,7 @@ def removed_table(study: Study) -> Table | Absent:
     }
     caption = (
         f"{form.count(len(every))} longer {'rule looks strong but says' if len(every) == 1 else 'rules look strong but say'} no more than "
-        f"a shorter one; {'it is' if len(every) == 1 else 'they are'} left out of all lists. "
+        f"a shorter one; {'it is' if len(every) == 1 else 'they are'} used for no list, and marked as redundant in the file of rules. "
         f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=8)

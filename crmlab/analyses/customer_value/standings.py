@@ -68,10 +68,10 @@ def leaderboard_table(study: Study) -> Table | Absent:
         f"Leaderboard: each method was asked on {_days(study)} what the {words.many} of that day (at most "
         f"{form.count(_people(board))}) would {words.blanks['bring']} in the next {ahead}, knowing only the history up to that day. "
         f"“Off by” is how far, on average, the forecast of {total} was from the actual figure. A Gini of 1 is a perfect ranking, 0 a "
-        f"random one; errors are mean absolute errors, which favour low forecasts. “Shown” compares each with {used}, which is used "
-        f"here, by paired differences that count each {words.one} once, corrected for the number of comparisons (Holm); where it is "
-        f"empty, neither is clearly better. {learners}The model used here was chosen with the whole history known, which flatters it a "
-        f"little. Small figures are {form.share(study.params.level)} intervals over {words.many}."
+        f"random one; errors are mean absolute errors, which favour low forecasts. “Clearly different?” compares each with {used}, "
+        f"which is used here, by paired differences that count each {words.one} once, corrected for the number of comparisons (Holm); "
+        f"where it is empty, neither is clearly better. {learners}The model used here was chosen with the whole history known, which "
+        f"flatters it a little. Small figures are {form.share(study.params.level)} intervals over {words.many}."
     )
     return Table(caption, frame, columns, form)
 

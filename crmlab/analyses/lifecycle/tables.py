@@ -307,8 +307,8 @@ def value_table(study: Study) -> Table | Absent:
         columns["value_today"] = Column("Value today", "money", "value_today_low", "value_today_high")
         columns["at_risk"] = Column("At risk", "money", "at_risk_low", "at_risk_high")
     caption = (
-        f"What the {words.many} in each state are worth, as in the report on customer value: {customer_value.what_of(scores, form)}. Small "
-        f"figures are {form.share(study.params.level)} intervals."
+        f"What the {words.many} in each state are worth, as on the page on {words.one} value: {customer_value.what_of(scores, form)}. "
+        f"Small figures are {form.share(study.params.level)} intervals."
     )
     return Table(caption, frame, columns, form)
 

@@ -331,7 +331,7 @@ def method(study: Study) -> Method:
         )
     if study.value is not None:
         assumptions.append(
-            f"Value: {worth(study.value, form)}, as in the report on customer value. Lost {{many}} are those whose lifecycle state today is "
+            f"Value: {worth(study.value, form)}, as on the page on {{one}} value. Lost {{many}} are those whose lifecycle state today is "
             "“lost”."
         )
     speech = board.speech

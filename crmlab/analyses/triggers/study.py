@@ -140,10 +140,7 @@ class Study:
         }
         if len(self.silent):
             deed = self.words.deed
-            caption = (
-                f"List of the {len(self.silent):,} eligible {self.words.many} whose last {deed} was longest ago: one for each "
-                f"{self.words.one} with a moment that predicts no {deed}"
-            )
+            caption = f"List of the {len(self.silent):,} eligible {self.words.many} whose last {deed} was longest ago"
             silent = Output(caption, self.silent, ("customer_id",))
             # Where no trigger works, what is offered first is not the list that nobody is to act on.
             works = (self.table["works"] == YES).any()

@@ -88,6 +88,8 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     failing = study.moments.loc[study.moments["works"] == NO, "customer_id"]
     listed = _written(study, failing.nunique()).lower()
     judged, words = _judged(study), study.words
+    more = _with_moment(study) - failing.nunique()
+    rest = f"; those of a further {_written(study, more).lower()} could not be judged" if more else ""
     by = {SILENT: "how long ago {who} last {did}", OFTEN: "how often {who} have {given}"}
     known = " and ".join(
         by[row["name"]].format(who="they" if place else words.many, did=words.did, given=words.fill("{given}"))
@@ -97,7 +99,7 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     return Finding(
         "The only trigger" if judged == 1 else f"None of the {judged}",
         f"{'does not beat' if judged == 1 else 'triggers beats'} both chance and a simple rule here, so do not act on today’s moments "
-        f"({listed} {words.many}). {instead}",
+        f"({listed} {words.many}{rest}). {instead}",
         metric="triggers_working",
     )
 
