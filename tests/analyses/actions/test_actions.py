@@ -228,7 +228,7 @@ def test_without_cells_every_effect_is_assumed_and_it_is_said(world, tmp_path, n
         "No actions have been set up, so the usual ones are used: “win back”, “second purchase”" in said
         for said in result.warnings
     )
-    assert any(said.startswith("No customers are held out") for said in result.warnings)
+    assert any(said.startswith("No customers are kept out of all actions") for said in result.warnings)
 
 
 @pytest.mark.proof

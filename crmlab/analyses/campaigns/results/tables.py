@@ -311,10 +311,12 @@ def segments_table(study: Study) -> Table | Absent:
         "verdict": Column("Verdict", lead=True),
     }
     differ = "have been shown to differ" if found.p_value < 1 - study.look.level else "have not been shown to differ"
+    apart = ""
+    if study.frame["method"].str.contains("-adjusted").any():
+        apart = "Unlike results by cell, these are not adjusted for earlier spend, so they do not add up to the same sum. "
     caption = (
         f"{kind.capitalize()} that contacts added, before their costs, by how recently people had bought. The segments {differ} from "
-        f"each other (p = "
-        f"{form.number(found.p_value)}). "
+        f"each other (p = {form.number(found.p_value)}). {apart}"
         f"Small figures: {at_level(study)} intervals, {_of_rows(study, 'segments')}."
     )
     return Table(caption, frame, columns, form)
