@@ -63,7 +63,7 @@ def _plan(study: Study) -> Finding:
     cost = _all_costs(study)
     return Finding(
         f"Test {joined(names) if len(names) <= _MOST_NAMES else _cells(len(names))}",
-        f"on {form.count(people)} {study.words.many}, {half} left alone as a control, {when}. {cost}{_changed(study)} {_anyway(study)}",
+        f"on {form.count(people)} {study.words.many}, {half} left alone as a control, {when}. {cost}{_changed(study)}",
         "",
         "in_cells",
     )
@@ -80,7 +80,7 @@ def _least_shown(study: Study) -> Finding:
     each = " of each offer" if len(plan.cells) > 1 else ""
     words = (
         f"is the smallest rise{each} in the share who {acts_of(study).act} that the test is likely to show: it would show one of that size "
-        f"within {days_said(study.window)} with a chance of {form.share(study.params.power)}, and a smaller one less often. {_expected_to_show(study)}"
+        f"within {days_said(study.window)} with a chance of {form.share(study.params.power)}, and a smaller one less often. {_anyway(study)} {_expected_to_show(study)}"
     )
     return Finding(rise.value, words, ends, "detectable_effect")
 
@@ -99,7 +99,7 @@ def _expected_to_show(study: Study) -> str:
 
 def _chance(study: Study) -> Finding:
     """The chance that the test shows something, where there is no rise that it is likely to show."""
-    words = f"is the chance that the test shows anything. {_expected_to_show(study)}"
+    words = f"is the chance that the test shows anything. {_anyway(study)} {_expected_to_show(study)}"
     return Finding(study.context.form.share(study.plan.chance), words, "" if study.guessed else _spread(study), "chance")
 
 
@@ -307,7 +307,7 @@ def _profit(study: Study) -> Finding:
         words += " Without a margin, nobody can say whether that pays."
         return Finding(profit.value, words, ends, "expected_incremental_revenue")
     if not study.unpriced:
-        words = f"of {study.words.fill('{profit}')} is expected from {contacts}, after all costs. {_all_costs(study)} {_paying(study)}"
+        words = f"of {study.words.fill('{profit}')} is expected from {contacts}, after all costs. {_paying(study)}"
         return Finding(profit.value, words, ends, "expected_profit")
     assert study.may_cost is not None
     may = form.measured(*study.may_cost, "exact")

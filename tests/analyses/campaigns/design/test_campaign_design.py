@@ -529,7 +529,7 @@ def test_page_of_the_shop(result):
         .sentence()
         .startswith("Test “small gift” on 2,418 customers, half of them left alone as a control, from 14 January")
     )
-    assert re.search(r"Without the campaign, 18% .* within 28 days, .* and the season", result.findings[0].text)
+    assert re.search(r"Without the campaign, 18% .* within 28 days, .* and the season", result.findings[1].text)
     assert not result.findings[1].value.startswith("Between")
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
     assert set(result.charts) == {"ledger", "power", "balance"}
