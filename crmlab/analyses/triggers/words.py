@@ -125,9 +125,10 @@ def _simple(study: Study, row: dict[str, Any], *, first: bool) -> Finding:
         if count >= study.params.min_group:
             text += f" Today’s {form.count(count)} are listed. {study.silent_consent.said(form)} {CAVEAT}"
     else:
+        # Told of the same outcome as those silent longest: two bases that add up to 100% read like two values of one thing.
         text = (
-            f"of those with the most {words.deeds}, among {eligible}, made a {words.deed} within {span}, against {base} of all eligible "
-            f"{words.many} ({form.share(1 - row['base'])} made none): a sign of who will make another."
+            f"of those with the most {words.deeds}, among {eligible}, made a {words.deed} within {span}: only {form.share(1 - row['true'])} made "
+            f"none, against {form.share(1 - row['base'])} of all eligible {words.many}. That is a sign of who will make another."
         )
     return Finding(true.value, text, f"{true.interval}, at {form.share(study.params.level)}", f"simple_true_{row['name']}")
 
