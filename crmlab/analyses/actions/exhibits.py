@@ -80,7 +80,7 @@ def actions_table(study: Study) -> Table | Absent:
         "action": Column("Action"),
         "customers": Column(words.many.capitalize(), "count"),
         "worth": Column("Expected to bring in, after costs", "money", "worth_low", "worth_high"),
-        "cost": Column("Costs", "money"),
+        "cost": Column("Costs, with offers", "money"),
         "basis": Column("Basis of its effect"),
     }
     caption = f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals."
@@ -355,7 +355,7 @@ def others_table(study: Study) -> Table | Absent:
     columns = {
         "choice": Column("Who to contact, and with what"),
         "customers": Column(words.many.capitalize(), "count"),
-        "cost": Column("Costs", "money"),
+        "cost": Column("Costs, with offers", "money"),
         "worth": Column("Expected to bring in, after costs", "money"),
     }
     caption = (
@@ -383,7 +383,7 @@ def calendar_table(study: Study) -> Table | Absent:
         "action": Column("Action"),
         "customers": Column(words.many.capitalize(), "count"),
         "gain": Column("Expected to bring in, after costs", "money"),
-        "cost": Column("Costs", "money"),
+        "cost": Column("Costs, with offers", "money"),
     }
     caption = (
         f"The next {study.params.weeks} weeks if nothing new is learnt: each week takes what then pays most within the limits. Decide "

@@ -67,9 +67,11 @@ def warnings(study: Study) -> tuple[str, ...]:
     params, form = study.params, study.context.form
     found = list(study.pulled.notes)
     if study.advised:
+        alike = " A test contacts everybody in a cell, that page only those with whom it pays, so amounts per contact differ."
         found.append(
-            f"This page only plans a test; it does not say what to send today. {study.words.decided} Whoever is on both lists belongs to the test only, "
-            "from the day it starts. Until it closes, its control counts as contacted, too, so that all of its cells are treated alike."
+            f"This page only plans a test; it does not say what to send today. {study.words.decided} Whoever is on both lists belongs to the test "
+            f"only, from the day it starts.{alike if study.has_margin else ''} Until it closes, its control counts as contacted, too, so that "
+            "all of its cells are treated alike."
         )
     terms = study.terms
     if terms.base.source == "guess":
@@ -149,7 +151,7 @@ def limits(study: Study) -> tuple[str, ...]:
         launched = name if rounds == 1 else f"{name}-1"
         found.append(
             "The cells on this page are a rehearsal. "
-            f"To make them final, run “crmlab campaign plan FILE.toml”, then “crmlab campaign launch {launched}”."
+            f"Your analyst makes them final by “crmlab campaign plan FILE.toml”, then “crmlab campaign launch {launched}”."
         )
         if rounds > 1:
             found.append(
