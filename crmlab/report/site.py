@@ -235,10 +235,15 @@ def _counted(found: Sequence[Entry], words: Words, form: Format) -> Markup:
     if len({form.count(count) for count, _, _ in rows}) < 2:
         return Markup("")
     lines = Markup("").join(
-        markup(_WHO, who[:1].upper() + who[1:], form.count(count), entry.place, label(entry.place))
+        markup(_WHO, who[:1].upper() + who[1:], _counted_or_expected(count, form), entry.place, label(entry.place))
         for count, who, entry in sorted(rows, key=lambda row: -row[0])
     )
     return markup(_COUNTS, words.many, words.many.capitalize(), lines)
+
+
+def _counted_or_expected(count: float, form: Format) -> str:
+    """A count; what is not whole was not counted but is expected, and is about so many."""
+    return form.count(count) if float(count).is_integer() else f"about {form.count(count)}"
 
 
 def _old(freshest: Entry | None, form: Format) -> Markup:

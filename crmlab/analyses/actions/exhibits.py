@@ -186,8 +186,8 @@ def alone_table(study: Study) -> Table | Absent:
         "best": Column("In tier A", "count"),
     }
     return Table(
-        f"{words.many.capitalize()} to leave alone today, each counted under the first reason that applies; tier A is the top "
-        "10% by value.",
+        f"{words.many.capitalize()} to leave alone today, each counted under the first reason that applies; tier A is the "
+        f"{TIER_WORDS['A']} by value.",
         frame,
         columns,
         form,

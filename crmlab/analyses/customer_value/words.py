@@ -306,7 +306,7 @@ def method(study: Study) -> Method:
             f"Repeat {words.deeds}": f"{words.deeds} after the first; several {once} count as one",
         },
         {f"ever {words.did}": len(study.found.customers)}
-        | ({f"expected to {words.fill('{buy}')} again at some time": float(study.found.alive["value"])} if fit.seen else {}),
+        | ({f"expected to still be {words.many}": float(study.found.alive["value"])} if fit.seen else {}),
     )
 
 
