@@ -147,5 +147,5 @@ def test_the_design_says_where_rounds_are_read():
     from crmlab.analyses.campaigns import design
 
     page = design.run(crmlab.open_dataset("cdnow_sample"), design.Params(rounds=3, fit=False, campaign="gifts"))
-    said = " ".join(page.limits)
+    said = " ".join(page.method.assumptions)
     assert "gifts-1 to gifts-3" in said and "crmlab campaign launch gifts-1”." in said and "all rounds together" in said

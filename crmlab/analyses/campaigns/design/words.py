@@ -70,8 +70,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         alike = " A test contacts everybody in a cell, that page only those with whom it pays, so amounts per contact differ."
         found.append(
             f"This page only plans a test; it does not say what to send today. {study.words.decided} Whoever is on both lists belongs to the test "
-            f"only, from the day it starts.{alike if study.has_margin else ''} Until it closes, its control counts as contacted, too, so that "
-            "all of its cells are treated alike."
+            f"only, from the day it starts; until it closes, its control counts as contacted, too.{alike if study.has_margin else ''}"
         )
     terms = study.terms
     if terms.base.source == "guess":
@@ -126,7 +125,7 @@ def warnings(study: Study) -> tuple[str, ...]:
 
 def limits(study: Study) -> tuple[str, ...]:
     """What this test cannot tell."""
-    params, form = study.params, study.context.form
+    form = study.context.form
     found = []
     if study.shown is not None and study.advised:
         found.append(
@@ -147,18 +146,23 @@ def limits(study: Study) -> tuple[str, ...]:
     if study.expected.source in ("offers", "past"):
         found.append("Past campaigns reached other people at another time, so the expected rise is no promise.")
     if study.advised:
-        rounds, name = study.plan.rounds, params.campaign
-        launched = name if rounds == 1 else f"{name}-1"
         found.append(
-            "The cells on this page are a rehearsal. "
-            f"Your analyst makes them final by “crmlab campaign plan FILE.toml”, then “crmlab campaign launch {launched}”."
+            "The cells on this page are a rehearsal until your analyst makes them final; “Method and definitions” says how."
         )
-        if rounds > 1:
-            found.append(
-                f"Name the rounds {name}-1 to {name}-{rounds}, each with a salt of its own and the same offers, lists, creatives and channels: "
-                "the campaign results recognise them by these names, and their table of all rounds together has the chance given here."
-            )
     return tuple(found)
+
+
+def _launching(study: Study) -> list[str]:
+    """How an analyst makes the cells final, and names the rounds of a test that has several."""
+    rounds, name = study.plan.rounds, study.params.campaign
+    first = name if rounds == 1 else f"{name}-1"
+    found = [f"To make the cells final: “crmlab campaign plan FILE.toml”, then “crmlab campaign launch {first}”."]
+    if rounds > 1:
+        found.append(
+            f"Name the rounds {name}-1 to {name}-{rounds}, each with a salt of its own and the same offers, lists, creatives and channels: "
+            "the campaign results recognise them by these names, and their table of all rounds together has the chance given here."
+        )
+    return found
 
 
 def _treated(study: Study) -> float:
@@ -267,6 +271,7 @@ def method(study: Study) -> Method:
             "campaigns as a whole are the guide.",
             "Consent and complaints are as recorded on the last day.",
             *_setting(study),
+            *(_launching(study) if study.advised else ()),
         ),
         {
             "control": "a cell that is sent nothing; whatever the others bring beyond it is due to the campaign",
