@@ -69,16 +69,30 @@ def gather(sources: Sequence[Source], path: Path) -> Annotations:
     ReportError
         A report lacks what it declares, or has a customer twice.
     """
+    made = {source.label: source.folder for source in sources if source.folder is not None}
+    sentences = [
+        f"The lists of customers are without {' and '.join(source.declared.columns)}: the report “{source.label}” {source.why}."
+        for source in sources
+        if source.label not in made
+    ]
+    table = path.with_suffix(".parquet")
+    private_folder(path.parent)
+    if made:
+        _join([(source, made[source.label]) for source in sources if source.label in made], table)
+    path.write_text(json.dumps({"table": table.name if made else None, "sentences": sentences}), encoding="utf-8")
+    close_to_others(path.parent)
+    content = [sentences, file_digest(table) if made else ""]
+    return Annotations(path, hashlib.sha256(json.dumps(content).encode()).hexdigest())
+
+
+def _join(sources: Sequence[tuple[Source, Path]], table: Path) -> None:
+    """Write the columns of annotating reports, each with the folder of its result, joined by customer."""
     import pandas as pd
 
-    frames, sentences = [], []
-    for source in sources:
+    frames = []
+    for source, folder in sources:
         wanted, name = [KEY, *source.declared.columns], source.declared.output
-        if source.folder is None:
-            columns = " and ".join(source.declared.columns)
-            sentences.append(f"The lists of customers are without {columns}: the report “{source.label}” {source.why}.")
-            continue
-        file = source.folder / "outputs" / f"{name}.parquet"
+        file = folder / "outputs" / f"{name}.parquet"
         # With types that know a missing number, so that a count stays a count.
         frame = pd.read_parquet(file, dtype_backend="numpy_nullable") if file.is_file() else pd.DataFrame()
         missing = [column for column in wanted if column not in frame.columns]
@@ -89,14 +103,7 @@ def gather(sources: Sequence[Source], path: Path) -> Annotations:
         if frame[KEY].duplicated().any():
             raise ReportError(f"The report “{source.label}” annotates lists by its output '{name}', which has customers twice.")
         frames.append(frame[wanted].set_index(KEY))
-    table = path.with_suffix(".parquet")
-    private_folder(path.parent)
-    if frames:
-        pd.concat(frames, axis=1).sort_index().rename_axis(KEY).reset_index().to_parquet(table, index=False)
-    path.write_text(json.dumps({"table": table.name if frames else None, "sentences": sentences}), encoding="utf-8")
-    close_to_others(path.parent)
-    content = [sentences, file_digest(table) if frames else ""]
-    return Annotations(path, hashlib.sha256(json.dumps(content).encode()).hexdigest())
+    pd.concat(frames, axis=1).sort_index().rename_axis(KEY).reset_index().to_parquet(table, index=False)
 
 
 def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:

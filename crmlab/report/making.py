@@ -67,8 +67,8 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
         elif not job.skipped:
             read = read_by(job.name, batch.inputs)
             _witness(record, batch.folder)
-            joined = batch.annotations(job)
-            record.key = key_of(record, read, joined if has_lists(batch.folder / job.place) else None)
+            joined = batch.annotations(job) if has_lists(batch.folder / job.place) else None
+            record.key = key_of(record, read, joined)
             if not batch.settings.force and up_to_date(record, batch.folder / job.place, batch.say):
                 record.status = "up_to_date"
                 _no_longer_stale(record, batch.folder)
@@ -76,7 +76,7 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
             if not batch.settings.force and _still_too_little(record, job, batch):
                 return record
             keep(record, batch.folder)
-            _make(job, batch, record, clock, read, joined)
+            _make(job, batch, record, clock, read, joined or batch.annotations(job))
     except CrmlabError as error:
         record_failure(record, error, batch.inputs.redact(str(error)))
     except OSError as error:

@@ -32,8 +32,8 @@ from crmlab.analyses.customer_value import words as value_words
 from crmlab.analyses.lifecycle import study as lifecycle_study
 from crmlab.analyses.lifecycle import words as lifecycle_words
 from crmlab.analyses.lifecycle.life import moves_between, table_of
+from crmlab.analyses.lifecycle.naming import CURRENT, STATES
 from crmlab.analyses.lifecycle.projection import dates_ahead
-from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
 from crmlab.analyses.scorecard import study as scorecard_study
 from crmlab.analyses.scorecard import words as scorecard_words
 from crmlab.errors import CrmlabError

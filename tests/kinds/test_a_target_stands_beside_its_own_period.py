@@ -25,7 +25,8 @@ from crmlab.analyses.scorecard.goals import (
     goals_of,
     judged,
 )
-from crmlab.analyses.scorecard.measures import LINES, lines_of
+from crmlab.analyses.scorecard.lines import LINES
+from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
 from crmlab.analyses.scorecard.quantities import QUANTITIES
 from crmlab.analyses.scorecard.targets import Goal

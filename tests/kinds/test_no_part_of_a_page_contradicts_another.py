@@ -22,8 +22,8 @@ from crmlab.analyses.churn.contacting import holdout_sizes
 from crmlab.analyses.cross_sell import charts as cross_sell_charts
 from crmlab.analyses.cross_sell import tables as cross_sell_tables
 from crmlab.analyses.lifecycle import words as lifecycle_words
+from crmlab.analyses.lifecycle.naming import STATES
 from crmlab.analyses.lifecycle.projection import Part
-from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.analyses.lifecycle.study import study as lifecycle_study
 from crmlab.analyses.lifecycle.tables import check_table, thresholds_table
 from crmlab.history.context import Margin

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
         parse_service,
     )
     from crmlab.analyses.actions.joined import ANNOTATES
-    from crmlab.analyses.actions.params import Params
+    from crmlab.analyses.actions.params import DECIDING, NEEDS, SECTIONS, Params
     from crmlab.analyses.actions.planning import ActionPlan, plans_of
     from crmlab.analyses.actions.quantities import QUANTITIES
-    from crmlab.analyses.actions.report import NEEDS, run
-    from crmlab.analyses.actions.study import DECIDING, SECTIONS, decisions, ground_of, readiness
+    from crmlab.analyses.actions.report import run
+    from crmlab.analyses.actions.study import decisions, ground_of, readiness
     from crmlab.analyses.campaigns import INPUTS
 
 __all__ = [

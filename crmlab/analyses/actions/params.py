@@ -1,11 +1,15 @@
-"""What an analyst may choose for actions; what may be done, and within which limits, stands in the data set's file."""
+"""What an analyst may choose for actions, and what the data must hold; what may be done, within which limits, stands in their file."""
 
 from __future__ import annotations
 
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["DECIDING", "NEEDS", "SECTIONS", "Params"]
+
+NEEDS = ("orders", "customer ids")
+DECIDING = ("action", "segment_goal", "limits", "holdout")  # sections of the TOML file that decisions rest on
+SECTIONS = (*DECIDING, "service")
 
 
 @declared("actions")

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "actions": exhibits.actions_table,

@@ -38,7 +38,7 @@ from crmlab.analyses.actions.declaring import (
 from crmlab.analyses.actions.effects import default_actions, past_cells, priced
 from crmlab.analyses.actions.judging import Judged, judged_of
 from crmlab.analyses.actions.keeping import kept_of
-from crmlab.analyses.actions.params import Params
+from crmlab.analyses.actions.params import SECTIONS, Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
 from crmlab.analyses.actions.pressing import curve_of
 from crmlab.analyses.actions.serving import beside_value
@@ -56,9 +56,7 @@ if TYPE_CHECKING:
     from crmlab.page.result import Context
 
 __all__ = [
-    "DECIDING",
     "DEFAULTS",
-    "SECTIONS",
     "Declared",
     "Study",
     "decisions",
@@ -71,8 +69,6 @@ __all__ = [
 ]
 
 DEFAULTS = Params()
-DECIDING = ("action", "segment_goal", "limits", "holdout")  # sections of the TOML file that decisions rest on
-SECTIONS = (*DECIDING, "service")
 
 
 @dataclass(frozen=True, kw_only=True)

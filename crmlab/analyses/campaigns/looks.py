@@ -6,9 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from crmlab.models.testing.sequential import boundaries
+from crmlab.models import testing
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.measurement import Measured
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["BOUNDARY", "Look", "look_of", "looked"]
 
 
-BOUNDARY = "lan-demets-obf"
+BOUNDARY = "lan-demets-obf"  # unless another is asked for
 _SMALLEST = 1e-9  # no level is closer to 1 than this
 
 
@@ -70,7 +68,7 @@ def look_of(
         shares = [fraction * k / number for k in range(1, number)]
     if number == 1 and not found.is_open:
         return Look(number=1, fraction=1.0, level=level, bar=None)
-    bars = boundaries(kind, [*shares, fraction], 1 - level)
+    bars = testing.boundaries(kind, [*shares, fraction], 1 - level)
     last = bars.iloc[-1]
     widened = 1 - max(float(last["p_nominal"]), _SMALLEST)
     return Look(number=number, fraction=fraction, level=widened, bar=float(last["z"]))
@@ -80,5 +78,6 @@ def looked(memory: CampaignMemory, campaign: str) -> tuple[dt.date, ...]:
     """Days on which the memory says that the campaign was looked at."""
     if not memory.headers(campaign, "results"):
         return ()
-    looked = memory.results(campaign).get("as_of", pd.Series(dtype=object))
-    return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in looked.dropna()}))
+    found = memory.results(campaign)
+    days = found["as_of"].dropna() if "as_of" in found else ()
+    return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in days}))

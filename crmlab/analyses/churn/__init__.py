@@ -12,10 +12,10 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.churn.contacting import customer_list
-    from crmlab.analyses.churn.params import Params
+    from crmlab.analyses.churn.params import NEEDS, Params
     from crmlab.analyses.churn.quantities import QUANTITIES
     from crmlab.analyses.churn.reductions import snapshots, with_model
-    from crmlab.analyses.churn.report import NEEDS, run
+    from crmlab.analyses.churn.report import run
     from crmlab.analyses.churn.scored import Scores
     from crmlab.analyses.churn.study import readiness, scores
 

@@ -1,11 +1,13 @@
-"""What an analyst may choose for churn."""
+"""What an analyst may choose for churn, and what the data must hold."""
 
 from __future__ import annotations
 
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NEEDS", "Params"]
+
+NEEDS = ("orders", "customer ids")
 
 
 @declared("churn")

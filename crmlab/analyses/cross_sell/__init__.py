@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.baskets import basket_matrix, counted_pairs, pair_counts
     from crmlab.analyses.cross_sell.choice import next_best_offers
     from crmlab.analyses.cross_sell.pairs import sold_together
-    from crmlab.analyses.cross_sell.params import Params
+    from crmlab.analyses.cross_sell.params import NEEDS, Params
     from crmlab.analyses.cross_sell.quantities import QUANTITIES
     from crmlab.analyses.cross_sell.reached import pairs_worth
     from crmlab.analyses.cross_sell.reductions import purchases
-    from crmlab.analyses.cross_sell.report import NEEDS, run
+    from crmlab.analyses.cross_sell.report import run
 
 __all__ = [
     "NEEDS",

@@ -1,4 +1,4 @@
-"""What an analyst may choose for cross-sell."""
+"""What an analyst may choose for cross-sell, and what the data must hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from crmlab.history.words import QUARTER, YEAR
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NEEDS", "Params"]
+
+NEEDS = ("order_lines",)
 
 
 @declared("cross_sell")

@@ -8,9 +8,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.actions import INPUTS
-    from crmlab.analyses.customer_profile.params import Params
+    from crmlab.analyses.customer_profile.params import NAMES_CUSTOMERS, NEEDS, SECTIONS, Params
     from crmlab.analyses.customer_profile.quantities import QUANTITIES
-    from crmlab.analyses.customer_profile.report import NAMES_CUSTOMERS, NEEDS, SECTIONS, run
+    from crmlab.analyses.customer_profile.report import run
 
 __all__ = ["INPUTS", "NAMES_CUSTOMERS", "NEEDS", "QUANTITIES", "SECTIONS", "Params", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -1,12 +1,17 @@
-"""What must be named for a profile: the customer."""
+"""What must be named for a profile: the customer; and what the data must hold."""
 
 from __future__ import annotations
 
+from crmlab.analyses import actions
 from crmlab.errors import ParameterError
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NAMES_CUSTOMERS", "NEEDS", "SECTIONS", "Params"]
+
+NEEDS = ("orders", "amounts", "customer ids")
+NAMES_CUSTOMERS = True
+SECTIONS = actions.DECIDING  # of the data set's TOML file: what the decision on its page rests on
 
 
 @declared("customer_profile")

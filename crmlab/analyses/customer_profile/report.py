@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crmlab.analyses import actions
 from crmlab.analyses.customer_profile import exhibits, words
 from crmlab.analyses.customer_profile.params import Params
 from crmlab.analyses.customer_profile.quantities import QUANTITIES
@@ -17,11 +16,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NAMES_CUSTOMERS", "NEEDS", "SECTIONS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders", "amounts", "customer ids")
-NAMES_CUSTOMERS = True
-SECTIONS = actions.DECIDING  # of the data set's TOML file: what the decision on its page rests on
 EXHIBITS = Exhibits(
     tables={
         "facts": exhibits.facts_table,

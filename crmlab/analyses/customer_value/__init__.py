@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
     from crmlab.analyses.customer_value.choice import Choice
     from crmlab.analyses.customer_value.choosing import chosen, clock_followed, season_ahead, told
-    from crmlab.analyses.customer_value.params import NAMES, Params, name_of
+    from crmlab.analyses.customer_value.kinds import name_of
+    from crmlab.analyses.customer_value.params import NAMES, NEEDS, Params
     from crmlab.analyses.customer_value.quantities import QUANTITIES
-    from crmlab.analyses.customer_value.report import NEEDS, run
+    from crmlab.analyses.customer_value.report import run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
     from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, most_to_spend, scores, spend_each
     from crmlab.analyses.customer_value.seasons import Season, learnt

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
-from crmlab.analyses.customer_value.params import MODELS, NAMES
+from crmlab.analyses.customer_value.kinds import MODELS
+from crmlab.analyses.customer_value.params import NAMES
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.customer_value import CustomerValue

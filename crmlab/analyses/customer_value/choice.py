@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value.base import DRAWS, Base
-from crmlab.analyses.customer_value.params import MODELS
+from crmlab.analyses.customer_value.kinds import MODELS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import numpy as np
 from crmlab.analyses.customer_value.backtesting import Ranked, ranked
 from crmlab.analyses.customer_value.base import DRAWS, SHORTEST, Base, base_of, default_holdout
 from crmlab.analyses.customer_value.choice import Choice
+from crmlab.analyses.customer_value.kinds import MODELS
 from crmlab.analyses.customer_value.leading import lead_of
-from crmlab.analyses.customer_value.params import MODELS, Params
+from crmlab.analyses.customer_value.params import Params
 from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.seasons import Season, judged, learnt
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError

@@ -13,7 +13,8 @@ import pandas as pd
 
 from crmlab.analyses.customer_value.backtesting import RULES
 from crmlab.analyses.customer_value.base import DRAWS, Base, base_of, fit_spend
-from crmlab.analyses.customer_value.params import MODELS, NAMES
+from crmlab.analyses.customer_value.kinds import MODELS
+from crmlab.analyses.customer_value.params import NAMES
 from crmlab.analyses.customer_value.seasons import learnt
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.words import ROUNDS, YEAR

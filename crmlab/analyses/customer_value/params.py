@@ -1,23 +1,17 @@
-"""What an analyst may choose for customer value, and the models to choose from."""
+"""What an analyst may choose for customer value, among which models, and what the data must hold."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from crmlab.models.btyd.bg_bb import BGBB
-from crmlab.models.btyd.bg_nbd import BGNBD
-from crmlab.models.btyd.mbg_nbd import MBGNBD
-from crmlab.models.btyd.pareto_nbd import ParetoNBD
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-if TYPE_CHECKING:
-    from crmlab.models.btyd.btyd import BuyTillYouDie
+__all__ = ["NAMES", "NEEDS", "Params"]
 
-__all__ = ["MODELS", "NAMES", "Params", "name_of"]
+NEEDS = ("orders", "amounts", "customer ids")
 
 
-MODELS: dict[str, type[BuyTillYouDie]] = {"mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_nbd": BGNBD, "bg_bb": BGBB}
 NAMES = {"mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_nbd": "BG/NBD", "bg_bb": "BG/BB"}
 
 
@@ -56,8 +50,3 @@ class Params:
         default=5, help="each group of the calibration has at least this many customers", ge=1, unit="customers"
     )
     seed: int = param(default=0, help="random seed for the posterior draws", ge=0)
-
-
-def name_of(model: BuyTillYouDie) -> str:
-    """Name of a model for people."""
-    return next(NAMES[name] for name, kind in MODELS.items() if type(model) is kind)

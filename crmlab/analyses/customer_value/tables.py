@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.backtesting import label_of
-from crmlab.analyses.customer_value.params import name_of
+from crmlab.analyses.customer_value.kinds import name_of
 from crmlab.analyses.customer_value.seasons import HORIZON
 from crmlab.analyses.customer_value.sentences import a_year, later_spend, money_of, spend_of, what_of
 from crmlab.models.intervals import LEVEL, normal_quantile

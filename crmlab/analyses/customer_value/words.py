@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.analyses.customer_value.backtesting import label_of
-from crmlab.analyses.customer_value.params import NAMES, name_of
+from crmlab.analyses.customer_value.kinds import name_of
+from crmlab.analyses.customer_value.params import NAMES
 from crmlab.analyses.customer_value.quantities import QUANTITIES
 from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.sentences import left_for_good, money_of, spend_of, total_said

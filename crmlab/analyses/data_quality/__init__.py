@@ -8,10 +8,10 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.data_quality.judging import breaches, in_figures, verdict
-    from crmlab.analyses.data_quality.params import Params
+    from crmlab.analyses.data_quality.params import NAMES_CUSTOMERS, NEEDS, Params
     from crmlab.analyses.data_quality.quantities import QUANTITIES
     from crmlab.analyses.data_quality.reductions import RULES, amounts
-    from crmlab.analyses.data_quality.report import NAMES_CUSTOMERS, NEEDS, run
+    from crmlab.analyses.data_quality.report import run
 
 __all__ = ["NAMES_CUSTOMERS", "NEEDS", "QUANTITIES", "RULES", "Params", "amounts", "breaches", "in_figures", "run", "verdict"]
 __getattr__, __dir__ = lazy_names(__name__)

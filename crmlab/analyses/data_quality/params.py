@@ -1,11 +1,14 @@
-"""What an analyst may choose for data quality."""
+"""What an analyst may choose for data quality, and what the data must hold."""
 
 from __future__ import annotations
 
 from crmlab.history.words import YEAR
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NAMES_CUSTOMERS", "NEEDS", "Params"]
+
+NEEDS = ("orders",)
+NAMES_CUSTOMERS = True
 
 
 @declared("data_quality")

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NAMES_CUSTOMERS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders",)
-NAMES_CUSTOMERS = True
 EXHIBITS = Exhibits(
     tables={
         "read": exhibits.read_table,

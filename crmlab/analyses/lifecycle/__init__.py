@@ -13,10 +13,11 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.accounts import growth
     from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between, standing
-    from crmlab.analyses.lifecycle.params import Params
+    from crmlab.analyses.lifecycle.naming import CURRENT, GONE, NONE, STATES
+    from crmlab.analyses.lifecycle.params import NEEDS, Params
     from crmlab.analyses.lifecycle.quantities import QUANTITIES
-    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
-    from crmlab.analyses.lifecycle.report import NEEDS, run
+    from crmlab.analyses.lifecycle.reductions import cohorts, spells, states, transitions
+    from crmlab.analyses.lifecycle.report import run
     from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
     from crmlab.analyses.lifecycle.study import readiness
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.naming import CURRENT, GONE, NONE, STATES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES
 from crmlab.errors import DataError
 from crmlab.frames import as_pandas
 from crmlab.history.orders import to_date

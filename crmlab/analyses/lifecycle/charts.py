@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.naming import CURRENT, NONE, STATES
 from crmlab.analyses.lifecycle.projection import dates_ahead
-from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES
 from crmlab.analyses.lifecycle.tables import assumed, held, no_change, too_short
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.analyses import customer_value
+from crmlab.analyses.lifecycle.naming import CURRENT, STATES
 from crmlab.analyses.lifecycle.pace import day_number
 from crmlab.analyses.lifecycle.projection import Ahead, Check, came_of, place_of_check
-from crmlab.analyses.lifecycle.reductions import CURRENT, STATES, states
+from crmlab.analyses.lifecycle.reductions import states
 from crmlab.analyses.lifecycle.rhythm import Thresholds
 from crmlab.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.naming import NONE, STATES
 from crmlab.analyses.lifecycle.pace import pace_known, pace_of
 from crmlab.analyses.lifecycle.params import STEPS, Params
-from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
+from crmlab.analyses.lifecycle.reductions import cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 from crmlab.collecting import collect
 from crmlab.errors import DataError

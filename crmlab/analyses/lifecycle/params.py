@@ -1,19 +1,21 @@
-"""What an analyst may choose for the lifecycle."""
+"""What an analyst may choose for the lifecycle, and what the data must hold."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Literal
 
-from crmlab.analyses.lifecycle.rhythm import QUANTILES
 from crmlab.errors import ParameterError
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["LEAST_PERIODS", "STEPS", "Params"]
+__all__ = ["LEAST_PERIODS", "NEEDS", "QUANTILES", "STEPS", "Params"]
+
+NEEDS = ("orders", "customer ids")
 
 
 STEPS = {1: ("month", "months"), 3: ("quarter", "quarters"), 12: ("year", "years")}
+QUANTILES = (0.75, 0.9, 0.975)  # of the gaps between purchases: of slowing, lapsed and lost
 LEAST_PERIODS = 3  # of moves, before anything is projected
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from crmlab.analyses.lifecycle.life import Chain, Life, moves_between, table_of
+from crmlab.analyses.lifecycle.naming import CURRENT, STATES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.markov import project
 from crmlab.page.estimate import Estimate

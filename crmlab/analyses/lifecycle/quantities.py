@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
-from crmlab.analyses.lifecycle.reductions import STATES
+from crmlab.analyses.lifecycle.naming import STATES
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
 

@@ -20,6 +20,7 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.lifecycle.naming import NONE
 from crmlab.analyses.lifecycle.pace import day_number
 from crmlab.analyses.lifecycle.rhythm import Thresholds, known, occasions, to_day
 from crmlab.errors import DataError, ParameterError
@@ -32,13 +33,7 @@ if TYPE_CHECKING:
     import ibis
 
 
-__all__ = ["CURRENT", "GONE", "NONE", "STATES", "cohorts", "spells", "states", "transitions"]
-
-
-STATES = ("new", "active", "slowing", "reactivated", "lapsed", "lost")
-CURRENT = STATES[:4]
-GONE = STATES[4:]
-NONE = "none"  # no occasion yet
+__all__ = ["cohorts", "spells", "states", "transitions"]
 
 
 def states(

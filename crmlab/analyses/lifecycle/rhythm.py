@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.analyses.lifecycle.pace import EPOCH, Pace
+from crmlab.analyses.lifecycle.params import QUANTILES
 from crmlab.collecting import collect_arrow
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     import ibis
     import numpy.typing as npt
 
-__all__ = ["QUANTILES", "Thresholds", "known", "occasions", "thresholds", "to_day"]
+__all__ = ["Thresholds", "known", "occasions", "thresholds", "to_day"]
 
 
-QUANTILES = (0.75, 0.9, 0.975)
 OWN_FROM = 6  # occasions: five gaps are the least that a mean can be taken for a rhythm
 SHORTEST_RHYTHM = 7.0  # days; who buys on three days in a row is not lost after ten days of silence
 LEAST_GAPS = 20  # for quantiles of the base

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses import customer_value
+from crmlab.analyses.lifecycle.naming import STATES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
 from crmlab.page.groups import OTHER

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.futures import FUTURES
+from crmlab.analyses.lifecycle.naming import CURRENT, GONE, STATES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
 from crmlab.analyses.lifecycle.tables import assumed, held, rules, thresholds_from
 from crmlab.history.words import YEAR
 from crmlab.page.estimate import Estimate

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.analyses.rfm.params import Params
+    from crmlab.analyses.rfm.params import NEEDS, Params
     from crmlab.analyses.rfm.quantities import QUANTITIES
-    from crmlab.analyses.rfm.report import NEEDS, run
+    from crmlab.analyses.rfm.report import run
     from crmlab.analyses.rfm.segments import SEGMENTS, score, segmented
     from crmlab.analyses.rfm.study import readiness
 

@@ -1,4 +1,4 @@
-"""What an analyst may choose for the segments."""
+"""What an analyst may choose for the segments, and what the data must hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from crmlab.errors import ParameterError
 from crmlab.history.words import QUARTER, YEAR
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NEEDS", "Params"]
+
+NEEDS = ("orders", "customer ids")
 
 
 @declared("rfm")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import board_of
     from crmlab.analyses.scorecard.estimation import concentration, estimates
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
-    from crmlab.analyses.scorecard.params import Params
+    from crmlab.analyses.scorecard.params import NEEDS, SECTIONS, Params
     from crmlab.analyses.scorecard.quantities import QUANTITIES
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
-    from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
+    from crmlab.analyses.scorecard.report import run
     from crmlab.analyses.scorecard.speech import Speech, speech_of
     from crmlab.analyses.scorecard.study import readiness
     from crmlab.analyses.scorecard.targets import Goal, parse_goals

@@ -11,7 +11,7 @@ from crmlab.page.tables import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crmlab.analyses.scorecard.measures import Line
+    from crmlab.analyses.scorecard.lines import Line
     from crmlab.analyses.scorecard.study import Study
 
 __all__ = ["buying_table", "customers_table", "five_table", "lifecycle_table", "money_table", "reach_table"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import change, concentration
+from crmlab.analyses.scorecard.lines import AGAIN, CONTACTED, KEPT, MOVES, PROFIT, SECOND, SUMS, TOP, TOP_SHARE, Line, Triple
 from crmlab.analyses.scorecard.money import Money
 from crmlab.collecting import collect
 from crmlab.history.customers import gaps_until, occasion_days
 from crmlab.history.sending import sent
-from crmlab.history.words import QUARTER, ROUNDS, YEAR
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.survival import at, kaplan_meier
@@ -24,86 +25,9 @@ from crmlab.models.survival import at, kaplan_meier
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AGAIN", "LINES", "TOP", "Line", "Triple", "lines_of"]
+__all__ = ["lines_of"]
 
 
-AGAIN = QUARTER  # within which a second purchase is looked for
-TOP = 0.1  # share of customers whose share of revenue is shown
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One measure.
-
-    Attributes
-    ----------
-    key, group, label, kind : str
-        Kind as of :data:`crmlab.page.format.KINDS`; the label with blanks of :class:`crmlab.analyses.scorecard.speech.Speech` until
-        they are filled.
-    counted : bool
-        Whether the period merely had so many, and there is no interval; else something of it is still to come.
-    now, low, high : float or None
-        Of the period; None where it is not known.
-    last, year : float or None
-        Of the period before, and a year ago.
-    since_last, since_year : (change, low, high) or None
-        Relative; of shares the difference.
-    past : mapping of int to float
-        Of earlier periods, for the small chart.
-    add : str
-        What to add so that it is known.
-    """
-
-    key: str
-    group: str
-    label: str
-    kind: str
-    counted: bool = True
-    now: float | None = None
-    low: float | None = None
-    high: float | None = None
-    last: float | None = None
-    year: float | None = None
-    since_last: Triple | None = None
-    since_year: Triple | None = None
-    past: Mapping[int, float] = field(default_factory=dict)
-    add: str = ""
-
-
-def _bare(key: str, group: str, label: str, kind: str, *, counted: bool = True) -> Line:
-    return Line(key=key, group=group, label=label, kind=kind, counted=counted)
-
-
-_SUMS = (
-    _bare("customers", "{Many}", "{Many} who {bought}", "count"),
-    _bare("new", "{Many}", "New {many}", "count"),
-    _bare("resumed", "{Many}", "{Bought} again after a period without a {deed}", "count"),
-    _bare("lost", "{Many}", "{Bought} in the previous period but not in this one", "count"),
-    _bare("revenue", "Money", "{Revenue}{net}", "money"),
-    _bare("margin", "Money", "Gross margin", "money"),
-    _bare("average_order_value", "{Buying}", "Average {order_value}", "amount"),
-    _bare("occasions_per_customer", "{Buying}", "{Occasions} per {one}", "number"),
-    _bare("products_per_customer", "{Buying}", "Different products per {one}", "number"),
-    _bare("returned_share", "{Buying}", "Returns as a share of {sales}", "share"),
-)
-_PROFIT = _bare("profit", "Money", "{Profit} after known costs", "money")
-_KEPT = _bare("kept_share", "{Many}", "{Many} of the previous period who {bought} again", "share")
-_MOVES = (
-    _bare("converted", "Lifecycle", "New {many} who had {given} again one period later", "share"),
-    _bare("lapsing", "Lifecycle", "Current {many} who lapsed", "share"),
-    _bare("slipped", "Lifecycle", "Slowing {many} who lapsed", "share"),
-    _bare("won_back", "Lifecycle", "Lapsed and lost {many} who came back", "share"),
-)
-_SECOND = (
-    _bare(
-        "second_share", "Lifecycle", f"One year’s new {{many}} who {{buy}} again within {AGAIN} days", "share", counted=False
-    ),
-    _bare("second_days", "Lifecycle", "Days until a quarter of new {many} have {given} again", "days", counted=False),
-)
-_CONTACTED = _bare("contacted_share", "Reach and risk", "Share of {many} who were contacted", "share")
-_TOP = _bare("top_share", "Reach and risk", "Share of {revenue} from the top 10% of {many}", "share")
-LINES = (*_SUMS, _PROFIT, _KEPT, *_MOVES, *_SECOND, _CONTACTED, _TOP)
 _ADD = {
     "products_per_customer": "add the table “order_lines”",
 }
@@ -119,7 +43,7 @@ def lines_of(board: Board, money: Money) -> list[Line]:
     list of Line
         In the order shown. A measure that the data set does not allow is there, with what to add.
     """
-    lines = [_summed(board, bare) for bare in _SUMS]
+    lines = [_summed(board, bare) for bare in SUMS]
     place = 1 + [line.key for line in lines].index("margin")
     lines.insert(place, _profit(board, money))
     lines.insert(4, _kept(board))
@@ -166,7 +90,7 @@ def _compared(
 
 def _profit(board: Board, money: Money) -> Line:
     found, part = money.influence("profit", board.now), money.of("profit")
-    bare = replace(_PROFIT, label=part.label)
+    bare = replace(PROFIT, label=part.label)
     if found is None or (not money.costed and board.kept_whole):
         return replace(bare, add="needs the gross margin" if part.add else "no costs are known")
     earlier = _compared(board, part.amounts.get, lambda n: money.influence("profit", n), "money")
@@ -183,10 +107,10 @@ def _kept(board: Board) -> Line:
 
     found = moved(board.now)
     if found is None:
-        return replace(_KEPT, add="needs two periods of history")
+        return replace(KEPT, add="needs two periods of history")
     kept, bought = board.series("kept"), board.series("customers")
     past = {k: value / bought[k - 1] for k, value in kept.items() if bought.get(k - 1, 0) > 0}
-    return replace(_KEPT, now=found[0], past=past, **_compared(board, past.get, moved, "share"))
+    return replace(KEPT, now=found[0], past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _rates(board: Board, bare: Line, counts: Mapping[int, tuple[int, int]], add: str) -> Line:
@@ -211,8 +135,8 @@ def _rates(board: Board, bare: Line, counts: Mapping[int, tuple[int, int]], add:
 def _lifecycle(board: Board) -> list[Line]:
     """Conversion and speed: how many of each state moved on in the period."""
     if board.life is None:
-        return [replace(bare, add=board.why_no_life) for bare in _MOVES]
-    counts: dict[str, dict[int, tuple[int, int]]] = {bare.key: {} for bare in _MOVES}
+        return [replace(bare, add=board.why_no_life) for bare in MOVES]
+    counts: dict[str, dict[int, tuple[int, int]]] = {bare.key: {} for bare in MOVES}
     ends = [(n, span.last) for n, span in enumerate(board.spans)]
     dates = [day for _, day in ends]
     moves = moves_between(board.history, dates, board.life.limits)
@@ -229,12 +153,12 @@ def _lifecycle(board: Board) -> list[Line]:
         gone = was.isin(GONE)
         counts["won_back"][n] = int(size[gone & now.isin(CURRENT)].sum()), int(size[gone].sum())
         assert not (was == NONE).all() or not counts["lapsing"][n][1]
-    return [_rates(board, bare, counts[bare.key], "needs two periods of history") for bare in _MOVES]
+    return [_rates(board, bare, counts[bare.key], "needs two periods of history") for bare in MOVES]
 
 
 def _second(board: Board) -> list[Line]:
     """How many newcomers of a year bought again, and how fast."""
-    found: dict[str, dict[int, Triple]] = {bare.key: {} for bare in _SECOND}
+    found: dict[str, dict[int, Triple]] = {bare.key: {} for bare in SECOND}
     for n in dict.fromkeys((board.now, board.last, board.year)):
         if n is None:
             continue
@@ -251,7 +175,7 @@ def _second(board: Board) -> list[Line]:
         if np.isfinite(times).all():
             found["second_days"][n] = times[0], times[1], times[2]
     lines = []
-    for bare in _SECOND:
+    for bare in SECOND:
         values = found[bare.key]
         if board.now not in values:
             slow = bare.key == "second_days"
@@ -283,7 +207,7 @@ def _reached(curve: pd.DataFrame, name: str, share: float) -> float:
 def _contacted(board: Board) -> Line:
     asked = sent(board.history)
     if asked is None:
-        return replace(_CONTACTED, add="add the tables “cells” and “contacts”")
+        return replace(CONTACTED, add="add the tables “cells” and “contacts”")
     days = occasion_days(board.history.orders)
     known = days.filter(days["is_occasion"]).group_by("customer_id").agg(first=lambda t: t["day"].min())
     rows = asked.select("customer_id", day=asked["contacted_at"].date()).join(known, "customer_id")
@@ -295,7 +219,7 @@ def _contacted(board: Board) -> Line:
         low, high = np.datetime64(span.first), np.datetime64(span.last)
         inside = (day >= low) & (day <= high) & (first <= high)
         counts[n] = int(frame.loc[inside, "customer_id"].nunique()), int((begun <= high).sum())
-    return _rates(board, _CONTACTED, counts, board.speech("too few {many}"))
+    return _rates(board, CONTACTED, counts, board.speech("too few {many}"))
 
 
 def _concentrated(board: Board) -> Line:
@@ -316,13 +240,13 @@ def _concentrated(board: Board) -> Line:
 
     found = moved(board.now)
     if found is None:
-        return replace(_TOP, add=board.speech("needs ten {many} with {revenue} in the period"))
+        return replace(TOP_SHARE, add=board.speech("needs ten {many} with {revenue} in the period"))
     revenue, buyer = board.people.of(board.now, "revenue"), board.people.of(board.now, "customers")
     assert revenue is not None
     assert buyer is not None
     share = concentration(revenue[buyer > 0], TOP, level=board.params.level).share[0]
     past = {n: value[0] for n in (board.year, board.last, board.now) if n is not None and (value := moved(n)) is not None}
-    return replace(_TOP, now=share, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(TOP_SHARE, now=share, past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _hidden(line: Line, board: Board) -> Line:
@@ -335,9 +259,8 @@ def _hidden(line: Line, board: Board) -> Line:
 
     past = {n: value for n, value in line.past.items() if not small(value)}
     if small(line.now):
-        return replace(
-            _bare(line.key, line.group, line.label, line.kind), past=past, add=f"fewer than {board.params.min_group}"
-        )
+        few = f"fewer than {board.params.min_group}"
+        return Line(key=line.key, group=line.group, label=line.label, kind=line.kind, past=past, add=few)
     out = replace(line, past=past)
     if out.last is None or small(out.last):
         out = replace(out, last=None, since_last=None)

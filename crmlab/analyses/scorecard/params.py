@@ -1,14 +1,18 @@
-"""What an analyst may choose for the scorecard."""
+"""What an analyst may choose for the scorecard, and what the data must hold."""
 
 from __future__ import annotations
 
 import re
 
+from crmlab.analyses import actions
 from crmlab.errors import ParameterError
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params", "unit_of"]
+__all__ = ["NEEDS", "SECTIONS", "Params", "unit_of"]
+
+NEEDS = ("orders", "amounts", "customer ids")
+SECTIONS = ("goals", *actions.DECIDING)  # of the data set's TOML file: also what the decisions on its page rest on
 
 CALENDAR = ("month", "quarter", "year")
 

@@ -6,7 +6,7 @@ import re
 
 from crmlab.analyses.campaigns import QUANTITIES as CAMPAIGNS
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
-from crmlab.analyses.scorecard.measures import LINES, Line
+from crmlab.analyses.scorecard.lines import LINES, Line
 from crmlab.analyses.scorecard.speech import SHOPPERS
 from crmlab.analyses.scorecard.targets import MEASURES
 from crmlab.page.quantities import Quantities, Quantity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses import actions
 from crmlab.analyses.scorecard import charts, measure_tables, tables, words
 from crmlab.analyses.scorecard.params import Params
 from crmlab.analyses.scorecard.quantities import QUANTITIES
@@ -16,10 +15,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders", "amounts", "customer ids")
-SECTIONS = ("goals", *actions.DECIDING)  # of the data set's TOML file: also what the decisions on its page rest on
 EXHIBITS = Exhibits(
     tables={
         "five": measure_tables.five_table,

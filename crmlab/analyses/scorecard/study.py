@@ -17,7 +17,8 @@ from crmlab.analyses.scorecard.campaigns import campaigns_of
 from crmlab.analyses.scorecard.forecasts import Ahead, quarters_ahead
 from crmlab.analyses.scorecard.goals import goals_of
 from crmlab.analyses.scorecard.groups import groups_of
-from crmlab.analyses.scorecard.measures import Line, lines_of
+from crmlab.analyses.scorecard.lines import Line
+from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import Money, money_of
 from crmlab.analyses.scorecard.profiles import profiles_of
 from crmlab.analyses.scorecard.reductions import two_periods

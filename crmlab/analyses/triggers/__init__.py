@@ -13,9 +13,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.triggers.judging import NO, UNKNOWN, YES
-    from crmlab.analyses.triggers.params import Params
+    from crmlab.analyses.triggers.params import NEEDS, Params
     from crmlab.analyses.triggers.quantities import QUANTITIES
-    from crmlab.analyses.triggers.report import NEEDS, run
+    from crmlab.analyses.triggers.report import run
     from crmlab.analyses.triggers.rules import TRIGGERS, Trigger
     from crmlab.analyses.triggers.study import judgement, moments, present, readiness
 

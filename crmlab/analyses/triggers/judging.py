@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crmlab.analyses.triggers.naming import OFTEN, SILENT
 from crmlab.analyses.triggers.pools import Pool
 from crmlab.models.lift import Lift, first_of, lift_of, spread_over
 
@@ -27,9 +28,7 @@ __all__ = [
     "BASES",
     "FEWEST",
     "NO",
-    "OFTEN",
     "RULES",
-    "SILENT",
     "UNKNOWN",
     "YES",
     "Verdicts",
@@ -41,7 +40,6 @@ __all__ = [
 FEWEST = 30  # customers on either side, below which nothing is said of a trigger
 YES, NO, UNKNOWN = "yes", "no", "not judged yet"
 BASES = ("all", "rule")  # what a trigger is compared with: all eligible, and as many by the simple rule
-SILENT, OFTEN = "silent", "often"
 RULES = {SILENT: False, OFTEN: True}  # name of the simple rule, and whether it is to find who will buy
 
 

@@ -1,4 +1,4 @@
-"""What an analyst may choose for triggers."""
+"""What an analyst may choose for triggers, and what the data must hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from crmlab.history.words import YEAR
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NEEDS", "Params"]
+
+NEEDS = ("orders", "customer ids")
 
 
 @declared("triggers")

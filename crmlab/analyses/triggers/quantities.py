@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from crmlab.analyses.triggers.judging import RULES
-from crmlab.analyses.triggers.rules import TRIGGERS
+from crmlab.analyses.triggers.naming import NAMES, OFTEN, SILENT
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
 
-_NAMES = {"trigger": tuple(trigger.name for trigger in TRIGGERS)}
-_RULES = {"rule": dict(zip(RULES, ("silent longest", "who bought or gave most often"), strict=True))}
+_NAMES = {"trigger": NAMES}
+_RULES = {"rule": {SILENT: "silent longest", OFTEN: "who bought or gave most often"}}
 
 __all__ = ["QUANTITIES"]
 

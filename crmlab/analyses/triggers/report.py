@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
     tables={"triggers": exhibits.triggers_table, "rules": exhibits.rules_table, "bands": exhibits.bands_table},
     charts={"lifts": exhibits.lifts_chart, "today": exhibits.today_chart, "days": exhibits.days_chart},

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.triggers.judging import SILENT, YES, bands_of, judged
+from crmlab.analyses.triggers.judging import YES, bands_of, judged
+from crmlab.analyses.triggers.naming import SILENT
 from crmlab.analyses.triggers.params import Params
 from crmlab.analyses.triggers.pools import Pool, learnings, pools_of, today
 from crmlab.analyses.triggers.rhythm import Rhythm, past_days, rhythm_of

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crmlab.analyses.triggers.judging import BASES, FEWEST, NO, OFTEN, SILENT, UNKNOWN, YES
+from crmlab.analyses.triggers.judging import BASES, FEWEST, NO, UNKNOWN, YES
+from crmlab.analyses.triggers.naming import OFTEN, SILENT
 from crmlab.history.context import masked
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate

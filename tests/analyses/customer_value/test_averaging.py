@@ -11,7 +11,7 @@ import pytest
 from crmlab.analyses.customer_value import Params, measured, scores, sums
 from crmlab.analyses.customer_value.averaging import LEAST, Alternative, alternatives_of, averaged, weights_of
 from crmlab.analyses.customer_value.choice import Choice
-from crmlab.analyses.customer_value.params import MODELS
+from crmlab.analyses.customer_value.kinds import MODELS
 from crmlab.analyses.customer_value.seasons import Season
 from crmlab.analyses.customer_value.valuation import value_customers
 from crmlab.errors import ModelError

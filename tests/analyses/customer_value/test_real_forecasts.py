@@ -10,7 +10,7 @@ import pytest
 
 import crmlab
 from crmlab.analyses.customer_value import base_of, chosen
-from crmlab.analyses.customer_value.params import MODELS
+from crmlab.analyses.customer_value.kinds import MODELS
 from crmlab.history.past import History
 
 FOLDER = Path(os.environ.get("CRMLAB_DATA", "data/private"))

@@ -14,7 +14,7 @@ from crmlab.analyses.actions import decisions
 from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED
 from crmlab.analyses.customers.publishing import publish
 from crmlab.analyses.customers.table import customer_table
-from crmlab.analyses.lifecycle.reductions import STATES
+from crmlab.analyses.lifecycle.naming import STATES
 from crmlab.cli.commands import main
 from crmlab.history.consent import COMPLAINED, REFUSED
 from crmlab.history.customers import customer_summary

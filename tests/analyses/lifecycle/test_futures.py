@@ -10,8 +10,9 @@ import pytest
 from scipy import integrate, stats
 
 from crmlab.analyses.lifecycle.futures import FUTURES, drawn_states, model_ahead, standing_on
+from crmlab.analyses.lifecycle.naming import STATES
 from crmlab.analyses.lifecycle.pace import Pace, day_number
-from crmlab.analyses.lifecycle.reductions import STATES, states
+from crmlab.analyses.lifecycle.reductions import states
 from crmlab.analyses.lifecycle.rhythm import Thresholds
 from crmlab.models.btyd import MBGNBD, Clock
 from crmlab.models.btyd.paths import drawn_paths

@@ -16,7 +16,7 @@ from crmlab.analyses import lifecycle as analysis
 from crmlab.analyses.lifecycle import accounts as sums
 from crmlab.analyses.lifecycle import life as base
 from crmlab.analyses.lifecycle import projection as lifecycle_ahead
-from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
+from crmlab.analyses.lifecycle.naming import CURRENT, GONE, STATES
 from crmlab.analyses.lifecycle.rhythm import Thresholds, known, thresholds
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES, cohorts, spells, states, transitions
+from crmlab.analyses.lifecycle.naming import CURRENT, NONE, STATES
+from crmlab.analyses.lifecycle.reductions import cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crmlab.analyses.triggers import judging, pools, rules
+from crmlab.analyses.triggers import judging, naming, pools, rules
 from crmlab.analyses.triggers.params import Params
 from crmlab.analyses.triggers.rhythm import Rhythm, past_days, rhythm_of
 from crmlab.analyses.triggers.study import judgement, occasions_known, study
@@ -94,8 +94,8 @@ def test_the_base_of_all_eligible_is_one_number_whatever_is_expected():
     drift = pools.Pool(**{**vars(pool), "bought": pool.bought & (late | (pool.who % 2 == 0)), "fired": fired})
     found = judging.judged(rules.TRIGGERS, (drift, drift), 0.9)
     base = found.rules.set_index("name")["base"]
-    assert base[judging.OFTEN] == pytest.approx(drift.bought.mean(), abs=1e-12)
-    assert base[judging.SILENT] == pytest.approx(1 - drift.bought.mean(), abs=1e-12)
+    assert base[naming.OFTEN] == pytest.approx(drift.bought.mean(), abs=1e-12)
+    assert base[naming.SILENT] == pytest.approx(1 - drift.bought.mean(), abs=1e-12)
     # A trigger is held against the eligible of its own days, which are not all days.
     assert found.triggers.set_index("name").at["slowing", "base_all"] == pytest.approx(1 - drift.bought[late].mean(), abs=0.02)
 
@@ -108,7 +108,7 @@ def test_a_simple_rule_takes_the_same_share_of_the_eligible_on_each_day():
     places = chosen.mean() * np.bincount(some.day)
     buyers = np.bincount(some.day, some.bought)
     share = np.minimum(places, buyers).sum() / places.sum()  # those who bought come first, by how they were made
-    assert found.at[judging.OFTEN, "true"] == pytest.approx(share) and found.at[judging.OFTEN, "works"]
+    assert found.at[naming.OFTEN, "true"] == pytest.approx(share) and found.at[naming.OFTEN, "works"]
 
 
 def test_a_trigger_that_few_had_is_not_judged():
@@ -277,3 +277,8 @@ def test_each_time_the_rules_are_learnt_it_is_from_what_was_known_then(monkeypat
     found = pools.learnings(history, days, occasions_known(history), NO_REBUYS)
     assert asked == days[::3] == [known.until.date() for known, _ in found]
     assert [day for _, part in found for day in part] == days and not any(known.seasonal for known, _ in found)
+
+
+def test_every_trigger_and_simple_rule_has_its_name():
+    assert [trigger.name for trigger in rules.TRIGGERS] == list(naming.NAMES)
+    assert set(judging.RULES) == {naming.SILENT, naming.OFTEN}

@@ -8,9 +8,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.laying import laid_out
-    from crmlab.analyses.campaigns.design.params import Params
+    from crmlab.analyses.campaigns.design.params import NEEDS, SECTIONS, Params
     from crmlab.analyses.campaigns.design.quantities import QUANTITIES
-    from crmlab.analyses.campaigns.design.report import NEEDS, SECTIONS, run
+    from crmlab.analyses.campaigns.design.report import run
     from crmlab.analyses.campaigns.design.study import readiness
     from crmlab.analyses.campaigns.inputs import INPUTS
 

@@ -1,19 +1,22 @@
-"""What an analyst may choose for the design of the next campaign."""
+"""What an analyst may choose for the design of the next campaign, and what the data must hold."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
 from crmlab.analyses.customers import conditions
 from crmlab.errors import ParameterError
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["DEFAULT_OFFERS", "Params"]
+__all__ = ["DEFAULT_OFFERS", "MOST_ROUNDS", "NEEDS", "SECTIONS", "Params"]
+
+NEEDS = ("orders", "amounts", "customer ids")
+SECTIONS = ("holdout",)
 
 
 _NAME = "campaign_design"
+MOST_ROUNDS = 6  # of one test
 # Unit of the words of a rhythm → what is offered unless something else is.
 DEFAULT_OFFERS = {"week": ("10% off", "small gift"), "year": ("letter of thanks", "matched gift")}
 

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("orders", "amounts", "customer ids")
-SECTIONS = ("holdout",)
 EXHIBITS = Exhibits(
     tables={
         "ledger": tables.ledger_table,

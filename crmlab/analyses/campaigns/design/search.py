@@ -9,15 +9,15 @@ from functools import cached_property
 from crmlab.analyses.campaigns.assignment import quotas
 from crmlab.analyses.campaigns.design.expected import Expected
 from crmlab.analyses.campaigns.design.money import Terms, detectable
+from crmlab.analyses.campaigns.design.params import MOST_ROUNDS
 from crmlab.errors import ModelError
 from crmlab.history.words import YEAR
 from crmlab.models.testing.power import control_share, power_of, required_size
 
-__all__ = ["LONGEST", "MOST_ROUNDS", "Limits", "Plan", "Setting", "find_plan"]
+__all__ = ["LONGEST", "Limits", "Plan", "Setting", "find_plan"]
 
 
 LONGEST = YEAR  # days that all rounds of a test may take together
-MOST_ROUNDS = 6
 LONGER = (2, 3, 6, 13)  # times the window
 
 

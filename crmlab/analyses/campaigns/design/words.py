@@ -8,7 +8,7 @@ from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.design import headlines
 from crmlab.analyses.campaigns.design.headlines import SOURCES, days_said
 from crmlab.analyses.campaigns.design.money import detectable
-from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
+from crmlab.analyses.campaigns.design.params import MOST_ROUNDS
 from crmlab.analyses.campaigns.design.tables import acts_of, guessed_rise, names_of, points, said
 from crmlab.analyses.customers import conditions
 from crmlab.page.estimate import Estimate

@@ -12,10 +12,10 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.inputs import INPUTS
-    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.analyses.campaigns.results.params import NEEDS, SUFFICES, Params
     from crmlab.analyses.campaigns.results.quantities import QUANTITIES
     from crmlab.analyses.campaigns.results.ready import readiness
-    from crmlab.analyses.campaigns.results.report import NEEDS, SUFFICES, run
+    from crmlab.analyses.campaigns.results.report import run
     from crmlab.analyses.campaigns.results.study import measure
 
 __all__ = ["INPUTS", "NEEDS", "QUANTITIES", "SUFFICES", "Params", "measure", "readiness", "run"]

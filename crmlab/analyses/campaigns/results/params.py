@@ -1,4 +1,4 @@
-"""What an analyst may choose for the results of a campaign."""
+"""What an analyst may choose for the results of a campaign, and what the data must hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from crmlab.analyses.campaigns.looks import BOUNDARY
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["NEEDS", "SUFFICES", "Params"]
+
+NEEDS = ("cells", "contacts", "orders", "amounts", "customer ids")
+SUFFICES = "test"  # a test in one file needs nothing else
 
 
 @declared("campaign_results")

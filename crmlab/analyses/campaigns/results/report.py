@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "SUFFICES", "run"]
+__all__ = ["EXHIBITS", "run"]
 
-NEEDS = ("cells", "contacts", "orders", "amounts", "customer ids")
-SUFFICES = "test"  # a test in one file needs nothing else
 EXHIBITS = Exhibits(
     tables={
         "health": tables.health_table,
