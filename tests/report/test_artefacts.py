@@ -80,10 +80,10 @@ def test_a_second_run_finds_what_the_first_worked_out_and_force_does_not(
     monkeypatch.setenv("CRMLAB_CACHE", str(tmp_path / "cache"))
 
     def run(out: str, *, force: bool = False) -> tuple[dict[str, float], str]:
-        (record,) = run_reports([Order("cdnow_sample", ("customer_value",))], Settings(out=tmp_path / out, force=force))
+        (record,) = run_reports([Order("cdnow_sample", ("triggers",))], Settings(out=tmp_path / out, force=force))
         assert record.status == "ok", record.reason
         kept = {path.name: path.stat().st_mtime for path in (tmp_path / "cache" / artefacts.FOLDER).rglob("*.pickle")}
-        return kept, (tmp_path / out / "cdnow_sample" / "customer_value" / "report.html").read_text(encoding="utf-8")
+        return kept, (tmp_path / out / "cdnow_sample" / "triggers" / "report.html").read_text(encoding="utf-8")
 
     first, page = run("one")
     second, again = run("two")
