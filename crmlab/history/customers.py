@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from crmlab.collecting import collect
 from crmlab.errors import DataError, ParameterError
 from crmlab.frames import as_ibis
+from crmlab.history.customer_days import held_days, hold_days
 from crmlab.history.orders import as_orders, between, chosen, known_until, reach, to_date
 
 if TYPE_CHECKING:
     import ibis
     import numpy as np
     import numpy.typing as npt
+
+    from crmlab.data.dataset import Dataset
 
 __all__ = [
     "UNIT_DAYS",
@@ -28,6 +31,7 @@ __all__ = [
     "gaps_until",
     "holdout_summary",
     "is_purchase",
+    "keep_occasion_days",
     "occasion_days",
     "repeat_times",
     "summary_until",
@@ -271,6 +275,17 @@ def occasion_days(orders: Any) -> ibis.Table:
     False
     """
     table = as_orders(orders)
+    held = held_days(table)
+    return _days_of(table) if held is None else held
+
+
+def keep_occasion_days(data: Dataset) -> None:
+    """Have the customer-days of a data set whose contents stay as they are worked out once, for all histories of it."""
+    if data.fingerprint is not None and "orders" in data.tables:
+        hold_days(data.orders, _days_of)
+
+
+def _days_of(table: ibis.Table) -> ibis.Table:
     lowest = table["amount"].min()
     if "return_amount" in table.columns:
         import ibis

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.frames import KINDS, as_arrow, as_ibis, as_pandas, is_ibis, is_table
+from crmlab.history.customer_days import keep_cut
 from crmlab.history.plausible import LONG, Reach, judged
 from crmlab.history.values import CENSUS, no_amount, no_date, read_columns
 
@@ -277,13 +278,14 @@ def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> 
 
     orders = as_ibis(orders, "orders", DataError)
 
-    moment = orders["ordered_at"]
+    moment, cut = orders["ordered_at"], orders
     kind = "date" if moment.type().is_date() else "timestamp"
     if first is not None:
-        orders = orders.filter(moment >= ibis.literal(first, type="date").cast(kind))
+        cut = cut.filter(moment >= ibis.literal(first, type="date").cast(kind))
     if last is not None and last < dt.date.max:
-        orders = orders.filter(moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind))
-    return orders
+        cut = cut.filter(moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind))
+    keep_cut(orders, cut, first, last)
+    return cut
 
 
 def daily(orders: Any) -> ibis.Table:

@@ -13,7 +13,8 @@ from crmlab.errors import DataError, ParameterError, shown
 from crmlab.history.calendars import checked_end
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.history.context import form_of, margin_known, reach_of
-from crmlab.history.customers import gaps_until, occasion_days, summary_until
+from crmlab.history.customer_days import keep_cut
+from crmlab.history.customers import gaps_until, keep_occasion_days, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
 from crmlab.history.plausible import Reach
 from crmlab.history.sharing import shared
@@ -107,6 +108,7 @@ class History:
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
         found = reach_of(checked_data(data))
+        keep_occasion_days(data)
         self._cut(data, found, checked_end(chosen(found, as_of, data.until)[1]))
 
     def _cut(self, data: Dataset, reach: Reach, as_of: dt.date) -> None:
@@ -343,7 +345,10 @@ def _between(table: ibis.Table, name: str, first: dt.date | None, last: dt.date 
     column = DATED.get(name)
     if column is None or column not in table.columns or (first is None and last is None):
         return table
-    return table.filter(_within(table[column], first, last))
+    cut = table.filter(_within(table[column], first, last))
+    if name == "orders":
+        keep_cut(table, cut, first, last)
+    return cut
 
 
 def _within(moment: Any, first: dt.date | None, last: dt.date | None) -> Any:
