@@ -47,6 +47,8 @@ def customer_summary(
     as_of: str | dt.date | None = None,
     start: str | dt.date | None = None,
     unit: str = "day",
+    *,
+    log_gaps: bool = False,
 ) -> ibis.Table:
     """Reduce orders to one row per customer, as of a date.
 
@@ -63,6 +65,8 @@ def customer_summary(
     unit : {"day", "week", "month"}
         Unit of recency and T. A week is 7 days, a month 30.4375. Models that are fitted to the summary take horizons and answer in it;
         ``CustomerValue(unit=…)``, which discounts by the year, is told the same.
+    log_gaps : bool
+        Adds how regular a customer is, which ``BGCNBD`` and ``MBGCNBD`` are fitted to.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def customer_summary(
         - first_occasion, last_occasion : dates
         - occasions, total_spend : number of occasions and what they add up to
         - returned : net amount of the customer's days that are no occasion (≤ 0)
+        - log_gaps, where asked for : sum over repeat occasions of the log of the time since the occasion before, in ``unit``; 0 where
+          there is none
 
     Raises
     ------
@@ -109,10 +115,12 @@ def customer_summary(
     table = as_orders(orders)
     _unit_days(unit)
     table, end = known_until(table, as_of)
-    return summary_until(table, end, to_date(start, "start") if start is not None else None, unit)
+    return summary_until(table, end, to_date(start, "start") if start is not None else None, unit, log_gaps=log_gaps)
 
 
-def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day") -> ibis.Table:
+def summary_until(
+    orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day", *, log_gaps: bool = False
+) -> ibis.Table:
     """Reduce orders as :func:`customer_summary` does, up to a day that is known to be in their history: the engine is not asked.
 
     Raises
@@ -126,14 +134,23 @@ def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None
     if start is not None and start > end:
         raise ParameterError.dates_out_of_order("start", start, "as_of", end)
     days = occasion_days(between(orders, start, end))
+    gap, more = {}, {}
+    if log_gaps:
+        before = days["day"].lag().over(ibis.window(group_by=["customer_id", "is_occasion"], order_by="day"))
+        since = days["day"].delta(before, unit="day").cast("float64") / scale
+        gap = {"gap": ibis.ifelse(days["is_occasion"], since, None).ln()}
     # Columns that are null where they do not count, not filtered aggregates: engines are faster so.
     split = days.select(
         "customer_id",
+        **gap,
         day=ibis.ifelse(days["is_occasion"], days["day"], None),
         spend=ibis.ifelse(days["is_occasion"], days["spend"], None),
         back=ibis.ifelse(days["is_occasion"], None, days["spend"]),
     )
+    if log_gaps:
+        more = {"_gaps": split["gap"].sum()}
     grouped = split.group_by("customer_id").agg(
+        **more,
         occasions=split["day"].count(),
         first_occasion=split["day"].min(),
         last_occasion=split["day"].max(),
@@ -157,6 +174,7 @@ def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None
         occasions=grouped["occasions"].cast("int64"),
         total_spend=grouped["_spend"].cast("float64"),
         returned=grouped["_returned"].fill_null(0).cast("float64"),
+        **({"log_gaps": grouped["_gaps"].fill_null(0.0)} if log_gaps else {}),
     )
 
 
@@ -195,6 +213,8 @@ def holdout_summary(
     as_of: str | dt.date,
     until: str | dt.date | None = None,
     unit: str = "day",
+    *,
+    log_gaps: bool = False,
 ) -> ibis.Table:
     """Summarise customers as of a date, and what they did after it.
 
@@ -208,6 +228,8 @@ def holdout_summary(
         Last day of the holdout period, inclusive; default: the day of the last order.
     unit : {"day", "week", "month"}
         Unit of recency, T and horizon.
+    log_gaps : bool
+        As of :func:`customer_summary`.
 
     Returns
     -------
@@ -240,7 +262,7 @@ def holdout_summary(
         raise ParameterError.dates_out_of_order("as_of", begin, "until", end)
     if end > last:
         raise ParameterError.expected("holdout_summary", "until", f"no later than the last order, {last}", str(end))
-    summary = customer_summary(table, begin, unit=unit)
+    summary = customer_summary(table, begin, unit=unit, log_gaps=log_gaps)
     days = occasion_days(between(table, begin + dt.timedelta(days=1), end))
     bought = days.filter(days["is_occasion"])
     after = bought.group_by("customer_id").agg(_purchases=bought.count(), _after=bought["spend"].sum().cast("float64"))

@@ -4,6 +4,7 @@ What is taken is a table of pandas, Polars, PyArrow or Ibis; ``help`` of each na
 
 ===================================  ====================================================================================================
 purchases to come, who is alive      ``BGNBD``, ``MBGNBD``, ``ParetoNBD``; in whole periods ``BGBB``; under contract ``SBG``
+purchases of regular buyers          ``MBGCNBD``, ``BGCNBD``
 spend per purchase                   ``GammaGamma``
 value of customers, one and all      ``CustomerValue``; ``portfolio``
 a season, and newcomers              ``fit_clock``, ``Clock``, ``Arrivals``; ``forecast``, ``by_cohort``
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from crmlab.models.baskets.substitution import substitutes
     from crmlab.models.btyd.arrivals import Arrivals
     from crmlab.models.btyd.bg_bb import BGBB
+    from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.loading import load_model
+    from crmlab.models.btyd.mbg_cnbd import MBGCNBD
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.plots import (
@@ -142,7 +145,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BGBB",
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
     "MBGNBD",
     "SBG",
     "ZILN",

@@ -47,6 +47,36 @@ def test_times_of_repeat_purchases_are_days_since_the_first_of_all():
         repeat_times(bought, as_of="2025-01-15")
 
 
+def test_log_gaps_add_up_the_logs_of_times_between_occasions():
+    rows = [
+        ("a", "2024-01-03", 5.0), ("a", "2024-01-10", 5.0), ("a", "2024-01-10", 7.0),  # two orders on one day
+        ("b", "2024-01-01", 3.0), ("b", "2024-01-05", -1.0), ("b", "2024-01-15", 9.0), ("b", "2024-02-05", 9.0),  # a return between
+        ("c", "2024-01-20", 1.0),
+        ("d", "2024-01-02", -4.0), ("d", "2024-01-04", 1.0), ("d", "2024-01-05", 1.0),
+    ]  # fmt: skip
+    bought = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
+
+    def told(reduced) -> list[float]:
+        found = by_customer(reduced)
+        return [found[customer]["log_gaps"] for customer in "abcd"]
+
+    for unit, scale in (("day", 1.0), ("week", 7.0)):
+        expected = [sum(math.log(gap / scale) for gap in gaps) for gaps in ([7], [14, 21], [], [1])]
+        assert told(customer_summary(bought.sample(frac=1, random_state=2), unit=unit, log_gaps=True)) == pytest.approx(
+            expected, abs=1e-12
+        )
+    early = [math.log(7), math.log(14), 0.0, 0.0]
+    assert told(customer_summary(bought, "2024-01-20", log_gaps=True)) == pytest.approx(early, abs=1e-12)
+    assert told(holdout_summary(bought, "2024-01-20", log_gaps=True)) == pytest.approx(early, abs=1e-12)
+    # All else is as without them.
+    plain, more = (by_customer(customer_summary(bought, log_gaps=log_gaps)) for log_gaps in (False, True))
+    assert "log_gaps" not in plain["a"]
+    for customer, row in more.items():
+        assert {name: str(value) for name, value in row.items() if name != "log_gaps"} == {
+            name: str(value) for name, value in plain[customer].items()
+        }
+
+
 # Published numbers
 
 
@@ -528,6 +558,14 @@ HISTORY = orders(
 def test_engines_customer_summary(both, unit):
     one, other = both(lambda orders: customer_summary(orders, "2024-01-21", unit=unit), orders=HISTORY)
     assert len(one) == 3
+    _same(one, other)
+
+
+@pytest.mark.proof
+@pytest.mark.spark
+def test_engines_log_gaps(both):
+    one, other = both(lambda orders: customer_summary(orders, unit="week", log_gaps=True), orders=HISTORY)
+    assert (one["log_gaps"] != 0).any()
     _same(one, other)
 
 

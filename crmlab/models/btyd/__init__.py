@@ -9,6 +9,7 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.models.btyd.arrivals import Arrivals
     from crmlab.models.btyd.bg_bb import BGBB
+    from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.loading import load_model
+    from crmlab.models.btyd.mbg_cnbd import MBGCNBD
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.plots import (
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BGBB",
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
     "MBGNBD",
     "SBG",
     "Arrivals",

@@ -15,7 +15,7 @@ from crmlab.models.btyd.clock import day_of_year
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress, framed
+from crmlab.models.btyd.states import compress, framed
 from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
@@ -255,7 +255,7 @@ class _Ahead:
         for start in range(0, n, 5000):
             some = slice(start, min(start + 5000, n))
             alive = self.bought.chance_alive(params, self.states)[some]
-            found = _simulated(self.bought, params, (self.states.taken(some), alive), edges, (rng, _DRAWS)) * dear
+            found = self.bought.simulated_counts(params, (self.states.taken(some), alive), edges, (_DRAWS, rng)) * dear
             found = np.concatenate([found, found.sum(axis=-1, keepdims=True)], axis=-1)
             mean, mean_square = found.mean(axis=1), (found**2).mean(axis=1)
             # Of N purchases at mean spend M: E N² E M² − (E N)² (E M)² + E N E M² / p.
@@ -274,7 +274,7 @@ class _Ahead:
             step = rng.choice(_STEPS, _NEWCOMERS, p=self.shares[k]) + rng.random(_NEWCOMERS)
             moment = self.edges[k] + (self.edges[k + 1] - self.edges[k]) * step / _STEPS
             new = self.bought.new_customers(moment), alive
-            repeats = _simulated(self.bought, params, new, edges, (rng, 1), self.run(moment)[:, None])[:, 0] * dear
+            repeats = self.bought.simulated_counts(params, new, edges, (1, rng), self.run(moment)[:, None])[:, 0] * dear
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0
             second = (each**2).mean(axis=0) * square + (each.mean(axis=0) * within * square if money else 0.0)
@@ -284,28 +284,6 @@ class _Ahead:
             # The number of newcomers itself is part of the rate's error; here only what each of them does.
             whole += self.arriving[k] * (second + own)
         return whole
-
-
-def _simulated(
-    model: Any,
-    params: Array,
-    states: tuple[States, Array],
-    edges: Array,
-    draws: tuple[np.random.Generator, int],
-    late: Array | float = 0.0,
-) -> Array:
-    """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin.
-
-    ``states``: and each one's chance of being alive; ``draws``: the generator, and m.
-    """
-    (some, alive), (rng, m) = states, draws
-    rate, life, ends = model.simulated_lives(params, some, rng, m)
-    born = rng.random(rate.shape) < alive[:, None]
-    life = np.where(born, life, 0.0) + late
-    spans = np.clip(np.minimum(edges[1:], life[..., None]) - np.maximum(edges[:-1], np.asarray(late)[..., None]), 0.0, None)
-    bought = rng.poisson(np.minimum(rate[..., None] * spans, 1e9)).astype(float)
-    dies = life[..., None]
-    return bought + ((ends & born)[..., None] & (dies > edges[:-1]) & (dies <= edges[1:]))
 
 
 def _with_total(values: Array) -> Array:

@@ -41,6 +41,9 @@ DROPOUT_MEAN = Axis(-18.0, 18.0, NO_DROPOUT, "everybody drops out at the first c
 DROPOUT_STRENGTH = Axis(-7.0, 9.0, "some drop out at once, the others never", "all customers drop out alike", 1.0, 1.5)
 
 
+_MOST_PURCHASES = 1e6  # of one customer in one future: a rate that is estimated without an upper end draws no more
+
+
 class Future(WeightedModel):
     """Base of the models with (frequency, recency, T) as a customer's state.
 
@@ -293,7 +296,12 @@ class Future(WeightedModel):
         super()._checked_options()
         _ = self.unit_names  # checks it
         if self.clock is not None and not self.takes_clock and not self.clock.flat:
-            expected = "none that runs otherwise than the calendar: this model counts whole periods"
+            why = (
+                "counts whole periods"
+                if self.whole_periods
+                else "goes by the gaps between purchases, which run on in the calendar"
+            )
+            expected = f"none that runs otherwise than the calendar: this model {why}"
             raise ModelError.expected(type(self).__name__, "clock", expected, "a clock with a season")
 
     def new_customer(self) -> States:
@@ -521,6 +529,80 @@ class Future(WeightedModel):
         total = np.clip(total, count * floor, count * top)
         last = born & ends & (life <= end)
         return count + last, total + np.where(last, at_last, 0.0)
+
+    def simulated_counts(
+        self,
+        params: Array,
+        states: tuple[States, Array],
+        edges: Array,
+        draws: tuple[int, np.random.Generator],
+        late: Array | float = 0.0,
+    ) -> Array:
+        """Draw the number of purchases between edges of operational time, of shape (states, m, edges − 1).
+
+        Parameters
+        ----------
+        params : array
+        states : (States, array of shape (states,))
+            And each one's chance of being alive.
+        edges : array of shape (n_edges,)
+            Increasing; the first may be −∞.
+        draws : (int, Generator)
+            m, and the generator.
+        late : float or array of shape (states, 1)
+            When they begin.
+        """
+        (some, alive), (m, rng) = states, draws
+        rate, life, ends = self.simulated_lives(params, some, rng, m)
+        born = rng.random(rate.shape) < alive[:, None]
+        life = np.where(born, life, 0.0) + late
+        began = np.asarray(late)[..., None]
+        spans = np.clip(np.minimum(edges[1:], life[..., None]) - np.maximum(edges[:-1], began), 0.0, None)
+        if self.whole_periods:
+            return rng.binomial(spans.astype(np.int64), rate[..., None]).astype(float)
+        bought = rng.poisson(np.minimum(rate[..., None] * spans, 1e9)).astype(float)
+        dies = life[..., None]
+        return bought + ((ends & born)[..., None] & (dies > edges[:-1]) & (dies <= edges[1:]))
+
+    def simulated_times(
+        self,
+        params: Array,
+        states: tuple[States, Array],
+        reach: float,
+        factor: Array,
+        draws: tuple[int, np.random.Generator],
+    ) -> tuple[npt.NDArray[np.int64], Array]:
+        """Draw when customers buy within a reach of operational time, in some futures.
+
+        Parameters
+        ----------
+        params : array
+        states : (States, array of shape (states,))
+            And each one's chance of being alive.
+        reach : float
+        factor : array of shape (m,)
+            By how much operational time runs faster in each future than was learnt; times are told as if it did not.
+        draws : (int, Generator)
+            m, and the generator.
+
+        Returns
+        -------
+        (path, time) : arrays of shape (purchases,)
+            Whose purchase it is, in which future: ``future * n_states + state``; and when. In no order.
+        """
+        (some, alive), (m, rng) = states, draws
+        rates, lives, ended = self.simulated_lives(params, some, rng, m)
+        rate, life, ends = rates.T, lives.T, ended.T
+        if self.leaves_by_calendar:
+            # The clock may run otherwise than was learnt: the calendar, by which they leave, does not.
+            life = life * factor[:, None]
+        born, until = rng.random(rate.shape) < alive, reach * factor[:, None]
+        span = np.where(born, np.minimum(life, until), 0.0).ravel()
+        count = rng.poisson(np.minimum(rate.ravel() * span, _MOST_PURCHASES))
+        path = np.repeat(np.arange(len(span)), count)
+        last = np.flatnonzero(born & ends & (life <= until))
+        path, time = np.concatenate([path, last]), np.concatenate([rng.random(len(path)) * span[path], life.ravel()[last]])
+        return path, time / factor[path // rate.shape[1]]
 
     def _count_variance(self, states: States, horizon: float) -> float:
         """Variance of all purchases together at known parameters, by simulation in blocks of states."""

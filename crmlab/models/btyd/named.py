@@ -6,8 +6,10 @@ from typing import Any
 
 from crmlab.errors import hint_at
 from crmlab.models.btyd.bg_bb import BGBB
+from crmlab.models.btyd.bg_cnbd import BGCNBD
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.models.btyd.mbg_cnbd import MBGCNBD
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
 from crmlab.models.btyd.saving import restored
@@ -15,7 +17,9 @@ from crmlab.models.btyd.sbg import SBG
 
 __all__ = ["NAMED", "made_again"]
 
-NAMED: dict[str, type[Any]] = {model.__name__: model for model in (BGBB, BGNBD, GammaGamma, MBGNBD, ParetoNBD, SBG)}
+NAMED: dict[str, type[Any]] = {
+    model.__name__: model for model in (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, ParetoNBD, SBG)
+}
 
 
 def made_again(content: dict[str, Any]) -> Any:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["PARAMETERS", "Paths", "drawn_paths"]
 
 PARAMETERS = 100  # drawn from the posterior
-_MOST_PURCHASES = 1e6  # of one customer in one future: a rate that is estimated without an upper end draws no more
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,18 +112,7 @@ def drawn_paths(
         of = states.inverse[rows]
         with np.errstate(all="ignore"):
             alive = model.chance_alive(params, states)[of]
-        rates, lives, ended = model.simulated_lives(params, states.taken(of), rng, each)
-        rate, life, ends = rates.T, lives.T, ended.T
-        if model.leaves_by_calendar:
-            # The clock may run otherwise than was learnt: the calendar, by which they leave, does not.
-            life = life * factor[:, None]
-        born, until = rng.random(rate.shape) < alive, reach * factor[:, None]
-        span = np.where(born, np.minimum(life, until), 0.0).ravel()
-        count = rng.poisson(np.minimum(rate.ravel() * span, _MOST_PURCHASES))
-        path = np.repeat(np.arange(len(span)), count)
-        last = np.flatnonzero(born & ends & (life <= until))
-        path, time = np.concatenate([path, last]), np.concatenate([rng.random(len(path)) * span[path], life.ravel()[last]])
-        time = time / factor[path // len(rows)]
+        path, time = model.simulated_times(params, (states.taken(of), alive), reach, factor, (each, rng))
         order = np.lexsort((time, path))
         yield Paths(rows=rows, futures=each, path=path[order], time=(time if clock is None else clock.back(time))[order])
 

@@ -84,6 +84,8 @@ def fit_clock(
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way, for the model; Dempster, Laird and Rubin (1977) for EM, and
     Louis (1982), Finding the observed information matrix when using the EM algorithm, JRSS B 44, for the steps.
     """
+    if not model.takes_clock:
+        raise ModelError.expected("fit_clock", "model", "a BGNBD or MBGNBD", type(model).__name__)
     columns, weight = model.checked_columns(summary, fitting=True)
     states = compress(columns, weight)
     first_day = np.round(states.columns[2] * 7).astype(np.int64)

@@ -203,19 +203,10 @@ def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Ar
     # As many of each start as the cohort has, to the nearest: no noise from who came when.
     order = np.searchsorted(np.cumsum(count) / count.sum(), (np.arange(m) + 0.5) / m)
     begin = came[np.minimum(order, len(came) - 1)]
-    rate, life, ends = (part[:, 0] for part in model.simulated_lives(params, model.new_customers(begin), rng, 1))
-    born = rng.random(m) < model.chance_alive(params, model.new_customer())[0]
+    new = model.new_customers(begin), model.chance_alive(params, model.new_customer())
     if model.clock is not None:
         begin, until = model.clock.at(begin), model.clock.at(until)
-    life = np.where(born, life, 0.0)
-    edges = np.concatenate([[-np.inf], until])
-    spans = np.clip(np.minimum(edges[1:], (begin + life)[:, None]) - np.maximum(edges[:-1], begin[:, None]), 0.0, None)
-    if model.whole_periods:
-        bought = rng.binomial(spans.astype(np.int64), rate[:, None]).astype(float)
-    else:
-        bought = rng.poisson(np.minimum(rate[:, None] * spans, 1e12)).astype(float)
-        dies = (begin + life)[:, None]
-        bought += (ends & born)[:, None] & (dies > edges[:-1]) & (dies <= edges[1:])
+    bought = model.simulated_counts(params, new, np.concatenate([[-np.inf], until]), (1, rng), begin[:, None])[:, 0]
     seen = np.concatenate([bought, np.cumsum(bought, axis=1)], axis=1)
     # Within customers who came together: who came when is known.
     groups, inverse, sizes = np.unique(begin, return_inverse=True, return_counts=True)
