@@ -7,6 +7,7 @@ purchases to come, who is alive      ``BGNBD``, ``MBGNBD``, ``ParetoNBD``; in wh
 purchases of regular buyers          ``MBGCNBD``, ``BGCNBD``
 spend per purchase                   ``GammaGamma``
 value of customers, one and all      ``CustomerValue``; ``portfolio``
+what explains purchases, drop-out    ``Covariates``
 a season, and newcomers              ``fit_clock``, ``Clock``, ``Arrivals``; ``forecast``, ``by_cohort``
 to see what a model says             ``plot_matrix``, ``plot_history_alive``, ``plot_posterior``; ``model.summary()``
 to see whether it holds              ``plot_calibration``, ``plot_frequency``, ``plot_track``; ``coverage``; ``cross_check``
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
+    from crmlab.models.btyd.covariates import Covariates
     from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.diagnostics import (
         calibration_frame,
@@ -163,6 +165,7 @@ __all__ = [
     "Clock",
     "Comparison",
     "ComparisonOptions",
+    "Covariates",
     "CustomerValue",
     "GammaGamma",
     "ItemSimilarity",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
+    from crmlab.models.btyd.covariates import Covariates
     from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.diagnostics import (
         calibration_frame,
@@ -53,6 +54,7 @@ __all__ = [
     "SBG",
     "Arrivals",
     "Clock",
+    "Covariates",
     "CustomerValue",
     "GammaGamma",
     "ParetoNBD",

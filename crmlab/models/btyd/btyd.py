@@ -6,7 +6,7 @@ intervals and quantiles on distinct states, and joins them back to the customers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -205,7 +205,7 @@ class BuyTillYouDie(Future):
         return found
 
     def expected_purchases_new(
-        self, t: npt.ArrayLike, *, level: float | None = None, interval: str = "mean"
+        self, t: npt.ArrayLike, *, level: float | None = None, interval: str = "mean", like: Mapping[str, Any] | None = None
     ) -> float | pd.Series | pd.DataFrame:
         """Expected repeat purchases of a new customer up to time t.
 
@@ -215,6 +215,9 @@ class BuyTillYouDie(Future):
             Positive, in the time unit of the data.
         level, interval
             As in :meth:`expected_purchases`.
+        like : mapping, optional
+            Of a model with covariates: what is known of the newcomer, by column. Without it newcomers are as the customers of the fit;
+            the outcome is that of one customer, and needs it.
 
         Returns
         -------
@@ -223,14 +226,16 @@ class BuyTillYouDie(Future):
         self.parameters()
         share = self.checked_level(level, interval)
         times = [self.checked_horizon(one, "t") for one in np.atleast_1d(np.asarray(t, dtype=float))]
-        state, points, lows, highs = self.new_customer(), [], [], []
+        state, points, lows, highs = self.newcomer(like), [], [], []
+        if share is not None and interval == "outcome" and len(state.weight) > 1:
+            raise ModelError.needs(type(self).__name__, "'like' for the outcome of one newcomer: covariates by column", "none")
         for one in times:
             with np.errstate(all="ignore"):
-                points.append(self.mean_purchases(self.parameters(), state, one)[0])
+                points.append(self.mean_purchases(self.parameters(), state, one) @ state.weight)
                 if share is not None and interval == "mean":
                     most = self.most_purchases(one)
                     low, high = self._mean_interval(
-                        lambda params, h=one: self.mean_purchases(params, state, h),  # type: ignore[misc]
+                        lambda params, h=one: np.atleast_1d(self.mean_purchases(params, state, h) @ state.weight),  # type: ignore[misc]
                         share,
                         most=most,
                         more=self.clock_variance(one),
@@ -246,7 +251,9 @@ class BuyTillYouDie(Future):
             return float(points[0]) if share is None else found.iloc[0]
         return found
 
-    def pmf(self, n: npt.ArrayLike, t: float, *, level: float | None = None) -> float | pd.Series | pd.DataFrame:
+    def pmf(
+        self, n: npt.ArrayLike, t: float, *, level: float | None = None, like: Mapping[str, Any] | None = None
+    ) -> float | pd.Series | pd.DataFrame:
         """Probability that a new customer makes exactly n repeat purchases up to time t.
 
         Parameters
@@ -257,6 +264,8 @@ class BuyTillYouDie(Future):
             Positive.
         level : float, optional
             Adds the interval over the posterior.
+        like : mapping, optional
+            As in :meth:`expected_purchases_new`.
 
         Returns
         -------
@@ -267,10 +276,11 @@ class BuyTillYouDie(Future):
         counts = np.atleast_1d(np.asarray(n, dtype=float))
         if not ((counts >= 0) & (counts == np.floor(counts))).all():
             raise ModelError.expected(type(self).__name__, "n", "whole numbers of at least 0", n)
-        state = self.new_customer()
+        state = self.newcomer(like)
 
         def mass(params: Array) -> Array:
-            return self.count_mass(params, state, np.zeros(len(counts), dtype=int), counts, h)
+            kinds = [self.count_mass(params, state, np.full(len(counts), k), counts, h) for k in range(len(state.weight))]
+            return np.asarray(state.weight @ np.array(kinds))
 
         with np.errstate(all="ignore"):
             point = mass(self.parameters())
@@ -392,7 +402,7 @@ class BuyTillYouDie(Future):
                     self._first_time(mixed, (1 + share) / 2, states),
                 )
         if clock is not None:
-            begun = states.columns[3] if since is not None else np.zeros(len(point))
+            begun = states.columns[-1] if since is not None else np.zeros(len(point))
             point = _turned_back(clock, point, begun)
             bounds = None if bounds is None else (_turned_back(clock, bounds[0], begun), _turned_back(clock, bounds[1], begun))
         else:

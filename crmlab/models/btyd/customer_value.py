@@ -460,7 +460,7 @@ class CustomerValue(BaseEstimator):
 
         def draw(k: int, states: States, some: slice, count: Array, rng: np.random.Generator) -> Array:
             p, q, v = points[k % len(points)]
-            x = states.columns[3][some][:, None]
+            x = states.columns[-1][some][:, None]
             bought = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
             drift = (v + x * typical) / (at[2] + x * typical)
             return bought / rng.gamma(p * x + q, 1.0, count.shape) * drift

@@ -11,6 +11,7 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.frames import is_table
 from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.covariates import refuse_covariates
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.sbg import SBG
 from crmlab.models.btyd.special import Array
@@ -68,6 +69,7 @@ def matrix_frame(
     [1.39]
     """
     _needs_recency("matrix_frame", model)
+    refuse_covariates("matrix_frame", model, "It shows customers who differ by their purchases alone.")
     share = model.checked_level(level, "mean")
     known = getattr(model, "states_", None)
     if age is None:
@@ -335,6 +337,7 @@ def history_alive_frame(
     [2.0, 9.0]
     """
     _needs_recency("history_alive_frame", model)
+    refuse_covariates("history_alive_frame", model, "It shows a customer of whom the purchases alone are known.")
     share = model.checked_level(level, "mean")
     end = model.checked_horizon(age, "age")
     bought = np.sort(checked_row("history_alive_frame", "times", times)) if np.size(times) else np.empty(0)

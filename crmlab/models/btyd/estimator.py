@@ -31,6 +31,8 @@ __all__ = ["Function", "WeightedModel", "positive"]
 _THIN = 20_000
 # Above this many states one evaluation is dear: the posterior is taken as normal where that is seen to hold.
 _LARGE = 20_000
+# Above this many parameters draws of a t-distribution are of little weight: the same.
+_MANY = 10
 Function = Callable[[Array], Array]
 
 
@@ -140,6 +142,7 @@ class WeightedModel(BaseEstimator, ABC):
         name = type(self).__name__
         self._checked_options()
         one_table(name, self.needs, summary, (y, *more))
+        summary = self._learnt_from(summary)
         columns, weight = self.checked_columns(self._training(summary), fitting=True)
         states = compress(columns, weight)
         self.summary_hash_ = states.digest()
@@ -164,14 +167,14 @@ class WeightedModel(BaseEstimator, ABC):
                 self._all_starts(where),
                 self.max_iter,
             )
-        params, slopes = where.params(found.eta)
-        self.params_ = dict(zip(self.parameter_names, params.tolist(), strict=True))
-        self.log_likelihood_ = float(found.value if not self.priors else self._log_likelihood(params, states, False)[0])
+        params, to_params = where.jacobian(found.eta)
+        names = list(self.all_names)
+        self.params_ = dict(zip(names, params.tolist(), strict=True))
+        self.log_likelihood_ = float(found.value if not self.penalised else self._log_likelihood(params, states, False)[0])
         self.n_customers_ = round(states.n)
         self.n_states_ = len(states.weight)
         self.boundary_ = found.boundary
         self.lesser_optima_ = found.lesser
-        to_params = params[:, None] * slopes
         covariance = np.full((len(params), len(params)), np.nan)
         self.standard_errors_reason_ = (
             f"The optimum is on the boundary: {found.boundary}. Standard errors assume that the optimum is not on the boundary."
@@ -185,16 +188,14 @@ class WeightedModel(BaseEstimator, ABC):
                 self.standard_errors_reason_ = (
                     "The log-likelihood is flat at the optimum: the data say too little about a parameter."
                 )
-        self.covariance_ = pd.DataFrame(covariance, index=list(self.parameter_names), columns=list(self.parameter_names))
-        self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self.parameter_names), name="standard_error")
+        self.covariance_ = pd.DataFrame(covariance, index=names, columns=names)
+        self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=names, name="standard_error")
         self.standard_errors_.attrs["reason"] = self.standard_errors_reason_
         d = len(params)
         self.aic_ = 2 * d - 2 * self.log_likelihood_
         self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
         self.states_, self.coordinates_, self._eta = states, where, found.eta
-        self._information = (
-            None if found.boundary else found.hessian - (where.prior_information(found.eta) if self.priors else 0.0)
-        )
+        self._information = None if found.boundary else found.hessian - self._penalty_information(where, found.eta)
         # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
         self._rows = columns if weight is None else None
         self.kept_: Posterior | None = None
@@ -205,6 +206,28 @@ class WeightedModel(BaseEstimator, ABC):
         """What is to be highest: the log-likelihood, or with it so much of the priors as the states have of the customers."""
         found = self.objective(states, where)
         return with_prior(found, where, share) if self.priors else found
+
+    @property
+    def penalised(self) -> bool:
+        """Whether estimates are the highest of something else than the likelihood alone."""
+        return bool(self.priors)
+
+    def _penalty_information(self, where: Coordinates, eta: Array) -> Array | float:
+        """What the Hessian at the estimates has that is not of the likelihood."""
+        return where.prior_information(eta) if self.priors else 0.0
+
+    def _learnt_from(self, summary: Any) -> Any:
+        """The table of a fit, once a model has learnt from it what it must know of its columns."""
+        return summary
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of all parameters: those of the class, and after a fit with covariates those of their coefficients."""
+        return self.parameter_names
+
+    def meaning(self, name: str) -> str:
+        """What a parameter is, in a few words."""
+        return self.meanings.get(name, "")
 
     def _training(self, summary: Any) -> Any:
         """The rows that a fit goes by."""
@@ -344,7 +367,7 @@ class WeightedModel(BaseEstimator, ABC):
 
     def _all_starts(self, where: Coordinates) -> list[Array]:
         """Coordinates to start from; where priors were stated, also with those parameters at their medians."""
-        starts = [np.array(start, dtype=float) for start in self._starts()]
+        starts = [np.append(start, np.zeros(len(where.axes) - len(start))) for start in self._starts()]
         for start in starts[: len(starts) if where.stated else 0]:
             params = where.params(start)[0]
             for one in where.stated:
@@ -356,9 +379,9 @@ class WeightedModel(BaseEstimator, ABC):
         """The log-likelihood of states and its gradient, as a function of coordinates."""
 
         def objective(eta: Array) -> tuple[float, Array]:
-            params, slopes = where.params(eta)
+            params, slopes = where.jacobian(eta)
             value, gradient = self._log_likelihood(params, states, True)
-            return value, (gradient * params) @ slopes
+            return value, gradient @ slopes
 
         return objective
 
@@ -397,7 +420,7 @@ class WeightedModel(BaseEstimator, ABC):
             raise NotFittedError(
                 f"This {type(self).__name__} is not fitted yet. Expected fit or from_params before it is asked anything."
             )
-        return np.array([self.params_[name] for name in self.parameter_names])
+        return np.array([self.params_[name] for name in self.all_names])
 
     def posterior(self) -> Posterior:
         """The posterior of the parameters, sampled once; behind all intervals.
@@ -434,7 +457,7 @@ class WeightedModel(BaseEstimator, ABC):
                 self._information,
                 self.draws if n is None else n,
                 self.seed if seed is None else seed,
-                self.n_states_ > _LARGE and not exact,
+                (self.n_states_ > _LARGE and not exact) or len(self._eta) > _MANY,
             )
         if n is None:
             self.kept_ = found
@@ -473,7 +496,7 @@ class WeightedModel(BaseEstimator, ABC):
         places = (np.arange(n) + rng.random()) / n
         chosen = np.minimum(np.searchsorted(np.cumsum(found.weight), places), len(found.weight) - 1)
         draws = np.array([found.where.params(found.eta[k])[0] for k in rng.permutation(chosen)])
-        frame = pd.DataFrame(draws, columns=list(self.parameter_names))
+        frame = pd.DataFrame(draws, columns=list(self.all_names))
         frame.attrs["effective_sample_size"] = found.share * len(found.weight)
         return frame
 

@@ -25,6 +25,7 @@ __all__ = [
     "Amounts",
     "Axis",
     "Chances",
+    "Coefficients",
     "Coordinates",
     "Objective",
     "Optimum",
@@ -125,7 +126,30 @@ class Amounts:
 
 
 _SHEAR = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 1.0, 1.0]])
-Part = Rates | Chances | Amounts
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Coefficients of covariates, of either sign: coordinates are coefficients times the standard deviations of their columns."""
+
+    axes: tuple[Axis, ...]
+    deviations: Array
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return len(self.axes)
+
+    def params(self, eta: Array, unit: float) -> tuple[Array, Array]:  # noqa: ARG002
+        """Coefficients, and their own derivatives by the coordinates: they have no logs."""
+        return eta / self.deviations, np.diag(1 / self.deviations)
+
+    def eta(self, params: Array, unit: float) -> Array:  # noqa: ARG002
+        """Coordinates of coefficients."""
+        return params * self.deviations
+
+
+Part = Rates | Chances | Amounts | Coefficients
 
 
 @dataclass(frozen=True)
@@ -133,12 +157,15 @@ class Coordinates:
     """All coordinates of a model, for a typical length of history ``unit``.
 
     ``stated``: priors that a user states of parameters. Densities by the logs of a part's parameters are those by its coordinates, as the
-    determinant is 1 for each: a stated prior so takes the place of one axis' prior, see :attr:`weak`.
+    determinant is 1 for each: a stated prior so takes the place of one axis' prior, see :attr:`weak`. ``shift``, where there are
+    coefficients, of shape (n_others, n_coefficients): what the logs of the other parameters are more, per coefficient, than their
+    coordinates say, which are those of the mean customer.
     """
 
     parts: tuple[Part, ...]
     unit: float
     stated: tuple[Stated, ...] = ()
+    shift: Array | None = None
 
     @property
     def axes(self) -> list[Axis]:
@@ -161,17 +188,31 @@ class Coordinates:
         return np.array([axis.high for axis in self.axes])
 
     def params(self, eta: Array) -> tuple[Array, Array]:
-        """Parameters, and the derivatives of their logs by the coordinates."""
+        """Parameters, and the derivatives of their logs (of coefficients: their own) by the coordinates."""
         values, blocks, place = [], np.zeros((len(eta), len(eta))), 0
         for part in self.parts:
             inside = slice(place, place + part.size)
             found, blocks[inside, inside] = part.params(eta[inside], self.unit)
             values.append(found)
             place += part.size
-        return np.concatenate(values), blocks
+        found = np.concatenate(values)
+        if self.shift is not None:
+            m = len(self.shift)
+            found[:m] *= np.exp(self.shift @ found[m:])
+            blocks[:m, m:] = self.shift @ blocks[m:, m:]
+        return found, blocks
+
+    def jacobian(self, eta: Array) -> tuple[Array, Array]:
+        """Parameters, and their derivatives by the coordinates."""
+        found, slopes = self.params(eta)
+        positive = np.concatenate([np.full(part.size, not isinstance(part, Coefficients)) for part in self.parts])
+        return found, np.where(positive, found, 1.0)[:, None] * slopes
 
     def eta(self, params: Array) -> Array:
         """Coordinates of parameters."""
+        if self.shift is not None:
+            m = len(self.shift)
+            params = np.append(params[:m] * np.exp(-self.shift @ params[m:]), params[m:])
         out, place = [], 0
         for part in self.parts:
             out.append(part.eta(params[place : place + part.size], self.unit))

@@ -265,7 +265,6 @@ class _Ahead:
     def _chance_of_new(self, money: bool, rng: np.random.Generator, mean: float, within: float, q: float) -> Array:
         """Newcomers are a Poisson number: what they bring has the variance of its mean square."""
         params = self.bought.parameters()
-        alive = self.bought.chance_alive(params, self.bought.new_customer())
         dear, edges = (self.dearness if money else np.ones(AHEAD)), self.run(self.edges)
         whole = np.zeros(AHEAD + 1)
         for k in range(AHEAD):
@@ -273,7 +272,8 @@ class _Ahead:
                 continue
             step = rng.choice(_STEPS, _NEWCOMERS, p=self.shares[k]) + rng.random(_NEWCOMERS)
             moment = self.edges[k] + (self.edges[k + 1] - self.edges[k]) * step / _STEPS
-            new = self.bought.new_customers(moment), alive
+            states = self.bought.new_customers(moment)
+            new = states, self.bought.chance_alive(params, states)
             repeats = self.bought.simulated_counts(params, new, edges, (1, rng), self.run(moment)[:, None])[:, 0] * dear
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0

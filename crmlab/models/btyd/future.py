@@ -130,12 +130,12 @@ class Future(WeightedModel):
         times, matrix = ages, None
         if clock is not None and not clock.flat:
             # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
-            times, values = nodes_of(max(float(ages.max()), 1e-9), float(self.parameters()[1]))
+            times, values = nodes_of(max(float(ages.max()), 1e-9), self.time_scale(self.parameters(), new))
             matrix = values(ages)
         place = place.reshape(age.shape)
 
         def expected(params: Array) -> Array:
-            each = (self.chance_alive(params, new) * self.purchases_by(params, new, times))[:, 0]
+            each = (self.chance_alive(params, new) * self.purchases_by(params, new, times)) @ new.weight
             each = np.where(times > 0, each, 0.0)
             each = each if matrix is None else matrix @ each
             out: Array = np.minimum(each, ages if self.whole_periods else np.inf)[place]
@@ -229,12 +229,12 @@ class Future(WeightedModel):
             raise ModelError.expected(type(self).__name__, "since", expected, f"an array of shape {then.shape}")
         least = then.min(initial=0.0)
         states = compress([*columns, then - least])
-        frequency, recency, age, begun = states.columns
+        frequency, recency, age, *more, begun = states.columns
         begun = begun + least
         first, now = clock.at(begun - age), clock.at(begun)
         last = clock.at(begun - age + recency)
         return States(
-            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun],
+            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), *more, begun],
             states.weight,
             states.inverse,
             self._standing(recency, age, begun),
@@ -330,11 +330,17 @@ class Future(WeightedModel):
         DataFrame
             frequency, recency, T (``periods`` of BG/BB), and holdout_purchases where asked.
         """
-        params, asked, clock = self.parameters(), np.asarray(T, dtype=float), self._running
+        params, asked = self.parameters(), np.asarray(T, dtype=float)
+        return self.drawn(params, self.new_customers(-asked), asked, horizon, seed)
+
+    def drawn(self, params: Array, new: States, asked: Array, horizon: float | None, seed: int) -> pd.DataFrame:
+        """What newcomers of given states, as :meth:`simulate` draws them, did by the ages asked, at given parameters."""
+        clock = self._running
         age = asked if clock is None else -clock.at(-asked)
         rng = np.random.default_rng(seed)
-        born = rng.random(len(age)) < self.chance_alive(params, self.new_customer())[0]
-        rate, life, ends = (part[:, 0] for part in self.simulated_lives(params, self.new_customers(-asked), rng, 1))
+        born = rng.random(len(age)) < self.chance_alive(params, new)
+        lives = self.simulated_lives(params, new, rng, 1)
+        rate, life, ends = lives[0][:, 0], lives[1][:, 0], lives[2][:, 0]
         life, ends = np.where(born, life, 0.0), ends & born
         seen = np.minimum(life, age)
         x = rng.poisson(rate * seen)
@@ -391,7 +397,7 @@ class Future(WeightedModel):
                 else self.purchases_if_alive(params, states, there)
             )
         times, run, plain, worth = clock.steps(delta, horizon, money=money)
-        reach, scale = self.worth_counting(delta, horizon), float(params[1])
+        reach, scale = self.worth_counting(delta, horizon), self.time_scale(params, states)
         nodes, values = nodes_of(max(float(run[-1]), float(times[-1]), reach), scale)
         bought = self.purchases_by(params, states, nodes)
         closed = discounting(values, reach, scale, delta) @ bought
@@ -460,11 +466,28 @@ class Future(WeightedModel):
         n : array of shape (m,)
             Whole numbers.
         """
-        states, clock = self.new_customers(np.array([-age])), self._running
+        states, clock = self.newcomers_at(-age), self._running
         reach = age if clock is None else -float(clock.at(-age))
-        alive = self.chance_alive(params, states)[0]
-        some = self._mass(params, np.maximum(n, 1), states.taken(np.zeros(len(n), dtype=np.int64)), reach)
-        return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, reach)[0])
+        alive, none = self.chance_alive(params, states), self._any(params, states, reach)
+        out = np.zeros(len(n))
+        for kind, share in enumerate(states.weight.tolist()):
+            some = self._mass(params, np.maximum(n, 1), states.taken(np.full(len(n), kind)), reach)
+            out += share * np.where(n > 0, alive[kind] * some, 1 - alive[kind] * none[kind])
+        return out
+
+    def newcomers_at(self, begun: float) -> States:
+        """The states of those who make their first purchase at a time: one; where newcomers differ, one of each kind with its share."""
+        return self.new_customers(np.array([begun]))
+
+    def newcomer(self, like: Any) -> States:
+        """The state of a newcomer; ``like``, the covariates, must be None where the model has none."""
+        if like is not None:
+            raise ModelError.expected(type(self).__name__, "like", "None, as the model has no covariates", like)
+        return self.new_customer()
+
+    def time_scale(self, params: Array, states: States) -> float:  # noqa: ARG002
+        """A length of time over which what is expected is smooth."""
+        return float(params[1])
 
     def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
         """Probability of n purchases of the states chosen."""

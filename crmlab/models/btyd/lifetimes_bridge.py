@@ -13,6 +13,7 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.covariates import refuse_covariates
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
@@ -56,6 +57,7 @@ def to_lifetimes(model: Any) -> Any:
     """
     if type(model) not in _FITTERS:
         raise ModelError.expected("to_lifetimes", "model", "one that lifetimes has too", type(model).__name__)
+    refuse_covariates("to_lifetimes", model, "lifetimes has none.")
     given = model.parameters()
     name, columns = _FITTERS[type(model)]
     # Importing lifetimes switches warnings off for the whole process; they are put back as they were.

@@ -23,11 +23,15 @@ class MBGNBD(BetaGeometric):
         A season, as :func:`~crmlab.models.btyd.seasonality.fit_clock` learns it; without it time runs evenly.
     unit
         See :class:`~crmlab.models.btyd.future.Future`.
+    covariates : list of str, or Covariates, optional
+        Columns of what is known of each customer from the beginning on: see :class:`~crmlab.models.btyd.explained.WithCovariates`.
+        Scale and a become alpha · exp(−γ'z) and a · exp(δ'z): the rate is exp(γ) times as high per 1 more, and the odds of the mean
+        chance to drop out, a / b, are exp(δ) times as high.
 
     Attributes
     ----------
     params_ : dict
-        Estimates of r, alpha, a and b; ``summary()`` has them with intervals.
+        Estimates of r, alpha, a and b, and of coefficients; ``summary()`` has them with intervals.
     n_customers_, log_likelihood_, aic_, bic_, boundary_
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`, which has more.
 

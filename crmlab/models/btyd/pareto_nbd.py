@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.covariates import DROPOUT, PURCHASE
+from crmlab.models.btyd.explained import WithCovariates
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis, Part, Rates
 from crmlab.models.btyd.future import MEAN_RATE, SHAPE
 from crmlab.models.btyd.leaving import lived, worth_lived
@@ -24,7 +25,7 @@ _DROPOUT_SHAPE = Axis(-6.0, 9.0, "some drop out at once, the others never", "all
 _DROPOUT_RATE = Axis(-18.0, 18.0, NO_DROPOUT, "everybody drops out at once", 0.0, 2.0)
 
 
-class ParetoNBD(BuyTillYouDie):
+class ParetoNBD(WithCovariates):
     """The Pareto/NBD model: customers buy at their own steady rate until they drop out, at any time, unseen.
 
     Purchase rates λ vary over customers as Gamma(r, alpha), rates μ of dropping out as Gamma(s, beta). The likelihood is worked
@@ -46,11 +47,15 @@ class ParetoNBD(BuyTillYouDie):
         A season, as :func:`~crmlab.models.btyd.seasonality.fit_clock` learns it; without it time runs evenly.
     unit
         See :class:`~crmlab.models.btyd.future.Future`.
+    covariates : list of str, or Covariates, optional
+        Columns of what is known of each customer from the beginning on: see :class:`~crmlab.models.btyd.explained.WithCovariates`. The
+        scales become alpha · exp(−γ'z) and beta · exp(−δ'z): rates of buying are exp(γ) times as high per 1 more, those of dropping out
+        exp(δ) times. There is no clock with them.
 
     Attributes
     ----------
     params_ : dict
-        Estimates of r, alpha, s and beta; ``summary()`` has them with intervals.
+        Estimates of r, alpha, s and beta, and of coefficients; ``summary()`` has them with intervals.
     n_customers_, log_likelihood_, aic_, bic_, boundary_
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`, which has more.
 
@@ -58,7 +63,8 @@ class ParetoNBD(BuyTillYouDie):
     ----------
     Schmittlein, Morrison and Colombo (1987), Counting your customers: who are they and what will they do next?, Management
     Science 33; Fader and Hardie (2005), A note on deriving the Pareto/NBD model and related expressions: (18), (36), (41); Fader,
-    Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis, Journal of Marketing Research 42: (2).
+    Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis, Journal of Marketing Research 42: (2). Fader and
+    Hardie (2007), Incorporating time-invariant covariates into the Pareto/NBD and BG/NBD models, for covariates.
 
     Examples
     --------
@@ -78,6 +84,7 @@ class ParetoNBD(BuyTillYouDie):
     }
     takes_clock = True
     leaves_by_calendar = True
+    moves: ClassVar[Mapping[str, Sequence[float]]] = {PURCHASE: (0, -1, 0, 0), DROPOUT: (0, 0, 0, -1)}
 
     @classmethod
     def from_params(cls, *, r: float, alpha: float, s: float, beta: float) -> Self:
@@ -106,45 +113,46 @@ class ParetoNBD(BuyTillYouDie):
         ]
 
     def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
-        r, alpha, s, beta = params
+        return self._summed(params, states, gradient)
+
+    def _by_state(self, each: Sequence[Any], states: States, gradient: bool) -> tuple[Array, list[Array]]:
+        r, alpha, s, beta = each
         x, tx, T = states.columns[:3]
         last, age = _on_calendar(states)
-        w = states.weight
         # Alive at T, or dropped out at some τ between the last purchase and T.
-        from_tx = _gone(params, states, gradient)
+        from_tx = _gone(each, states, gradient)
         log_a, log_b = np.log(alpha + tx), np.log(beta + last)
         with np.errstate(divide="ignore"):
             log_gone = np.log(from_tx[0])
         lives = -(r + x) * np.log(alpha + T) - s * np.log(beta + age)
         dies = np.log(s) - (r + x) * log_a - (s + 1) * log_b + log_gone
         both = np.logaddexp(lives, dies)
-        value = w @ (both + special.gammaln(r + x)) + states.n * (r * np.log(alpha) + s * np.log(beta) - special.gammaln(r))
+        value = both + special.gammaln(r + x) + (r * np.log(alpha) + s * np.log(beta) - special.gammaln(r))
         if not gradient:
-            return float(value), params
-        alive = w * np.exp(lives - both)
-        dead = w * np.exp(dies - both)
+            return value, []
+        alive, dead = np.exp(lives - both), np.exp(dies - both)
         # Where nothing can have happened since the last purchase the integral is 0, and so is its part.
         slope = [np.divide(part, from_tx[0], out=np.zeros_like(part), where=from_tx[0] > 0) for part in from_tx[1:]]
-        by_r = w @ special.digamma(r + x) + states.n * (np.log(alpha) - special.digamma(r))
-        by_r += -alive @ np.log(alpha + T) + dead @ (slope[0] - log_a)
-        by_alpha = states.n * r / alpha - alive @ ((r + x) / (alpha + T)) + dead @ (slope[1] - (r + x) / (alpha + tx))
-        by_s = states.n * np.log(beta) - alive @ np.log(beta + age) + dead @ (1 / s + slope[2] - log_b)
-        by_beta = states.n * s / beta - alive @ (s / (beta + age)) + dead @ (slope[3] - (s + 1) / (beta + last))
-        return float(value), np.array([by_r, by_alpha, by_s, by_beta])
+        by_r = special.digamma(r + x) + (np.log(alpha) - special.digamma(r))
+        by_r += -alive * np.log(alpha + T) + dead * (slope[0] - log_a)
+        by_alpha = r / alpha - alive * ((r + x) / (alpha + T)) + dead * (slope[1] - (r + x) / (alpha + tx))
+        by_s = np.log(beta) - alive * np.log(beta + age) + dead * (1 / s + slope[2] - log_b)
+        by_beta = s / beta - alive * (s / (beta + age)) + dead * (slope[3] - (s + 1) / (beta + last))
+        return value, [r * by_r, alpha * by_alpha, s * by_s, beta * by_beta]
 
     def chance_alive(self, params: Array, states: States) -> Array:
         """P(alive) of each state, at given parameters."""
-        r, alpha, s, beta = params
+        r, alpha, s, beta = each = self.at_states(params, states)
         x, tx, T = states.columns[:3]
         last, age = _on_calendar(states)
         with np.errstate(divide="ignore"):
-            log_odds = np.log(s * _gone(params, states)[0]) - np.log(beta + last)
+            log_odds = np.log(s * _gone(each, states)[0]) - np.log(beta + last)
         log_odds += (r + x) * np.log((alpha + T) / (alpha + tx)) + s * np.log((beta + age) / (beta + last))
         return special.expit(-log_odds)
 
     def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
         """Expected purchases within the horizon of a customer of each state who is alive."""
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         x, T = states.columns[0], states.columns[2]
         if states.standing is not None:
             out: Array = self.purchases_by(params, states, np.array([horizon], dtype=float))[0]
@@ -156,7 +164,7 @@ class ParetoNBD(BuyTillYouDie):
         standing = states.standing
         if standing is None:
             return super().purchases_by(params, states, horizons)
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         some = np.asarray(horizons, dtype=float)
         ahead, clock = some > 0, standing.clock
         found = np.zeros((len(some), len(states.weight)))
@@ -188,7 +196,7 @@ class ParetoNBD(BuyTillYouDie):
         standing = states.standing
         if standing is None or (delta == 0 and (standing.clock.evenly_spent or not money)):
             return super().worth_if_alive(params, states, delta, horizon, money=money)
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         clock = standing.clock
 
         def span(age: Array) -> Array:
@@ -198,7 +206,7 @@ class ParetoNBD(BuyTillYouDie):
 
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
         # The first purchase comes at τ, before dropping out: ∫ E[λ e^−λτ] E[e^−μτ] dτ.
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         x, T = states.columns[0], states.columns[2]
         if states.standing is not None:
             return _any_on_clock(params, states, horizon)
@@ -207,15 +215,19 @@ class ParetoNBD(BuyTillYouDie):
 
     def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
         """Discounted expected purchases of a customer of each state who is alive."""
-        r, alpha, s, beta = params
-        age = states.group(2)
-        length = beta + age.values
-        alone = length * discounted_power(delta * length, np.array(s), horizon / length)
-        return (r + states.columns[0]) / (alpha + states.columns[2]) * alone[age.inverse]
+        r, alpha, s, beta = self.at_states(params, states)
+        if np.ndim(beta):  # each state has its own
+            length = beta + states.columns[2]
+            alone = length * discounted_power(delta * length, np.array(s), horizon / length)
+        else:
+            age = states.group(2)
+            length = beta + age.values
+            alone = (length * discounted_power(delta * length, np.array(s), horizon / length))[age.inverse]
+        return (r + states.columns[0]) / (alpha + states.columns[2]) * alone
 
     def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         # The k-th arrival comes at a Beta(k, r') share of time, and must come before dropping out.
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         age, standing = _on_calendar(states)[1], states.standing
         k, power, a_age, b_age = np.broadcast_arrays(k, r + states.columns[0], alpha + states.columns[2], beta + age)
         end = horizon / (a_age + horizon)
@@ -234,7 +246,7 @@ class ParetoNBD(BuyTillYouDie):
 
     def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         # n arrivals up to the horizon, or up to dropping out at τ before it; τ by its own distribution.
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         age, standing = _on_calendar(states)[1], states.standing
         n, power, a_age, b_age = np.broadcast_arrays(n, r + states.columns[0], alpha + states.columns[2], beta + age)
         nodes, weights = gauss(40)
@@ -265,7 +277,7 @@ class ParetoNBD(BuyTillYouDie):
         self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Rates and remaining lives drawn for each state, at given parameters."""
-        r, alpha, s, beta = params
+        r, alpha, s, beta = self.at_states(params, states)
         x, T = states.columns[0], states.columns[2]
         rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
         leaving = rng.gamma(s, 1.0, (len(x), m)) / (beta + _on_calendar(states)[1])[:, None]
@@ -279,9 +291,9 @@ def _on_calendar(states: States) -> tuple[Array, Array]:
     return (states.columns[1], states.columns[2]) if standing is None else (standing.recency, standing.age)
 
 
-def _gone(params: Array, states: States, gradient: bool = False) -> list[Array]:
+def _gone(each: Sequence[Any], states: States, gradient: bool = False) -> list[Array]:
     """Integral over the time since the last purchase of the chance to have left then, over its first value; and derivatives."""
-    r, alpha, s, beta = params
+    r, alpha, s, beta = each
     x, tx, T = states.columns[:3]
     if states.standing is None:
         return power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx, gradient)

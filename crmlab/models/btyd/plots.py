@@ -332,11 +332,13 @@ def plot_posterior(
     >>> plot_posterior(fitted, "r").get_xlabel()
     'r: purchase rates: shape'
     """
-    names = list(model.parameter_names)
+    names = list(model.all_names)
     known = model.summary(level)
     if not model.has_posterior:
         raise ModelError.no_posterior(type(model).__name__)
     if parameter is None:
+        # Coefficients may be negative, and are nothing over their estimates.
+        names = list(model.parameter_names)
         return _all_parameters(model, known.loc[names], level, axes_of(ax, (7.2, 0.62 * len(names) + 1.5)))
     if parameter not in names:
         raise ModelError.no_such("parameter", parameter, names)
@@ -348,7 +350,7 @@ def plot_posterior(
     ax.axvline(point, color=SEEN, label=f"estimate {point:.4g}")
     ax.axvspan(low, high, color=EXPECTED, alpha=0.12, linewidth=0, label=f"{100 * level:g}% interval {low:.4g} to {high:.4g}")
     ax.set(
-        xlabel=f"{parameter}: {model.meanings.get(parameter, 'parameter')}",
+        xlabel=f"{parameter}: {model.meaning(parameter) or 'parameter'}",
         ylabel="density of the posterior",
         title=f"How sure {parameter} of {type(model).__name__} is",
     )
@@ -358,7 +360,7 @@ def plot_posterior(
 
 def _all_parameters(model: WeightedModel, known: pd.DataFrame, level: float, ax: Axes) -> Axes:
     point = known["estimate"].to_numpy(float)
-    inner = np.exp(np.array(quantiles(model.log_cumulants(lambda params: params), 0.5)))
+    inner = np.exp(np.array(quantiles(model.log_cumulants(lambda params: params[: len(known)]), 0.5)))
     place = np.arange(len(known))[::-1]
     ax.hlines(
         place, known["low"] / point, known["high"] / point, color=EXPECTED, linewidth=1.6, label=f"{100 * level:g}% interval"

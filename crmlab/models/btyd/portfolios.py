@@ -186,7 +186,7 @@ class Portfolio:
                 self.purchases.parameters(), states, some, self.delta, self.horizon, (draws, rng), money=True
             )
             each = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
-            each /= rng.gamma(p * states.columns[3][some][:, None] + q, 1.0, count.shape)
+            each /= rng.gamma(p * states.columns[-1][some][:, None] + q, 1.0, count.shape)
             variance[some] = (total * each).var(axis=1, ddof=1)
         scale = self.model.margin * (v + x * self.money.columns[1][self.place][rows])
         return rows, weight[rows] * scale**2 * variance[states.inverse]

@@ -469,25 +469,10 @@ class RegularBuyers(BetaGeometric):
         n, m = len(states[0].weight), draws[0]
         return (place % m) * n + place // m, time / factor[place % m]
 
-    def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
-        """Draw customers from the model: what they did up to T and, with a horizon, after it.
-
-        Parameters
-        ----------
-        T : array of shape (n,)
-            Age of each customer at the end of the history.
-        horizon : float, optional
-            Adds a column holdout_purchases: repeat purchases in (T, T + horizon].
-        seed : int
-
-        Returns
-        -------
-        DataFrame
-            frequency, recency, T, log_gaps, and holdout_purchases where asked.
-        """
-        params, age, rng = self.parameters(), np.asarray(T, dtype=float), np.random.default_rng(seed)
+    def drawn(self, params: Array, new: States, asked: Array, horizon: float | None, seed: int) -> pd.DataFrame:
+        """What newcomers did by the ages asked, at given parameters, with ``log_gaps``; see the base class."""
+        age, rng = asked, np.random.default_rng(seed)
         more = 0.0 if horizon is None else self.checked_horizon(horizon)
-        new = self.new_customers(-age)
         place, time = self._drawn(params, (new, self.chance_alive(params, new)), (age + more)[:, None], (1, rng))
         order = np.lexsort((time, place))
         place, time = place[order], time[order]

@@ -23,6 +23,7 @@ import scipy
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.clock import Clock
+from crmlab.models.btyd.covariates import Covariates, Design
 from crmlab.models.btyd.fitting import Coordinates
 from crmlab.models.btyd.posterior import Posterior
 from crmlab.models.btyd.priors import checked_priors
@@ -143,9 +144,11 @@ def described(model: Any) -> dict[str, Any]:
     NotFittedError
         There are no parameters.
     """
-    given = dict(zip(model.parameter_names, model.parameters().tolist(), strict=True))
+    given = dict(zip(model.all_names, model.parameters().tolist(), strict=True))
     options = {name: _told(value) for name, value in model.get_params(deep=False).items()}
     found = {"options": options, "params": given, "boundary": model.boundary_, "lesser_optima": list(model.lesser_optima_)}
+    if getattr(model, "design_", None) is not None:
+        found["covariates"] = model.design_.told()
     if model.has_posterior:
         found["fit"] = _fit(model)
     return found
@@ -153,7 +156,7 @@ def described(model: Any) -> dict[str, Any]:
 
 def _told(value: Any) -> Any:
     """An option, a number or a row of numbers as JSON has it; what is not finite is None, or the word for infinity."""
-    if isinstance(value, Clock):
+    if isinstance(value, Clock | Covariates):
         return {field.name: _told(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(name): _told(part) for name, part in value.items()}
@@ -215,11 +218,17 @@ def restored(kind: type[Any], content: dict[str, Any]) -> Any:
         options["clock"] = _clock(options["clock"])
     if isinstance(options.get("priors"), dict):
         options["priors"] = {name: tuple(pair) for name, pair in options["priors"].items()}
+    if isinstance(options.get("covariates"), dict):
+        options["covariates"] = Covariates(**options["covariates"])
     model = kind(**options)
+    if "covariates" in content:
+        model.design_ = Design.of(content["covariates"])
     checked_priors(kind.__name__, model.priors, kind.parameter_names)
-    model.params_ = {name: float(content["params"][name]) for name in kind.parameter_names}
-    if not all(0 < value < np.inf for value in model.params_.values()):
+    model.params_ = {name: float(content["params"][name]) for name in model.all_names}
+    if not all(0 < model.params_[name] < np.inf for name in kind.parameter_names):
         raise ValueError("parameters that are not positive")
+    if not np.isfinite(list(model.params_.values())).all():
+        raise ValueError("coefficients that are no numbers")
     model.boundary_, model.lesser_optima_ = content["boundary"], tuple(content["lesser_optima"])
     if "fit" in content:
         _refit(model, content["fit"])
@@ -227,7 +236,7 @@ def restored(kind: type[Any], content: dict[str, Any]) -> Any:
 
 
 def _refit(model: Any, kept: dict[str, Any]) -> None:
-    names = list(model.parameter_names)
+    names = list(model.all_names)
     model.log_likelihood_, model.aic_, model.bic_ = (float(kept[name]) for name in ("log_likelihood", "aic", "bic"))
     model.n_customers_, model.n_states_ = int(kept["customers"]), int(kept["states"])
     model.summary_hash_ = str(kept["summary_hash"])

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.models.btyd.beta_geometric import BetaGeometric
 from crmlab.models.btyd.clock import DAYS, Clock
+from crmlab.models.btyd.covariates import refuse_covariates
 from crmlab.models.btyd.effects import FREE, PRIOR, REACH, ROUNDS, STILL, Effects, Mixed, Weeks, effects_of, weeks_of
 from crmlab.models.btyd.exposure import Exposure
 from crmlab.models.btyd.special import Array
@@ -86,6 +87,8 @@ def fit_clock(
     """
     if not model.takes_clock:
         raise ModelError.expected("fit_clock", "model", "a BGNBD or MBGNBD", type(model).__name__)
+    hint = "Learn the clock with a model without them, and give it to the one with them."
+    refuse_covariates("fit_clock", model, hint)
     columns, weight = model.checked_columns(summary, fitting=True)
     states = compress(columns, weight)
     first_day = np.round(states.columns[2] * 7).astype(np.int64)

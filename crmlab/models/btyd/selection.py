@@ -99,7 +99,7 @@ def compare_models(
             "bic": getattr(fitted, "bic_", np.nan),
             "log_likelihood": getattr(fitted, "log_likelihood_", np.nan),
             "expected_purchases": expected,
-            "holdout_purchases": float(states.weight @ states.columns[3]),
+            "holdout_purchases": float(states.weight @ states.columns[-1]),
             "boundary": fitted.boundary_,
             "model": fitted,
         }
@@ -182,7 +182,7 @@ def _masses(model: BuyTillYouDie, summary: Any, n: Array, horizon: float, weight
     columns, _ = model.checked_columns(summary)
     states = model.timed(compress([*columns, n], weight))
     with np.errstate(all="ignore"):
-        mass = model.count_mass(model.parameters(), states, slice(None), states.columns[3], horizon)
+        mass = model.count_mass(model.parameters(), states, slice(None), states.columns[-1], horizon)
     return states, np.log(np.maximum(mass, 1e-300))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -42,7 +41,7 @@ def parameter_frame(model: Any, level: float = LEVEL) -> pd.DataFrame:
     share = model.checked_level(level, "mean")
     point = model.parameters()
     low, high = _ends(model, point, share)
-    rows = dict(zip(model.parameter_names, zip(point, low, high, strict=True), strict=True))
+    rows = dict(zip(model.all_names, zip(point, low, high, strict=True), strict=True))
     if model.has_posterior:
         nothing = float("nan")
         rows["customers"] = (float(model.n_customers_), nothing, nothing)
@@ -59,11 +58,15 @@ def _ends(model: Any, point: Array, level: float) -> tuple[Array, Array]:
     if not model.has_posterior:
         return missing, missing
     try:
-        low, high = quantiles(model.log_cumulants(lambda params: params), level)
+        k = len(model.parameter_names)  # coefficients, which follow them, have no logs
+        posterior = model.posterior()
+        values = [np.append(np.log(np.maximum(params[:k], 1e-300)), params[k:]) for params in posterior.design]
+        low, high = quantiles(posterior.cumulants(values), level)
     except ModelError:  # the posterior sample is not usable
         return missing, missing
     with np.errstate(over="ignore"):
-        return np.minimum(np.exp(low), point), np.maximum(np.exp(high), point)
+        low[:k], high[:k] = np.exp(low[:k]), np.exp(high[:k])
+        return np.minimum(low, point), np.maximum(high, point)
 
 
 def as_html(title: str, *parts: str) -> str:
@@ -85,16 +88,15 @@ def part_html(model: Any, needs: str, level: float = LEVEL) -> str:
     options = ", ".join(f"{name}={_short(value)}" for name, value in model.get_params(deep=False).items() if value is not None)
     if not hasattr(model, "params_"):
         return f"<div>Not fitted yet. <code>fit(summary)</code> needs {needs}.</div>{_line(options)}"
-    meanings: Mapping[str, str] = model.meanings
     frame = parameter_frame(model, level)
-    known = frame.loc[list(model.parameter_names)]
+    known = frame.loc[list(model.all_names)]
     share = f"{100 * level:g}%"
     sure = bool(known["low"].notna().all())
     stated = "prior_low" in known.columns
     heads = ["", "", "estimate", *([f"{share} interval"] if sure else []), *([f"{share} of the prior"] if stated else [])]
     rows = "".join(
         f'<tr style="background:none"><td style="{_LEFT}"><code>{escape(name)}</code></td>'
-        f'<td style="{_LEFT}{_FAINT}">{escape(meanings.get(name, ""))}</td>'
+        f'<td style="{_LEFT}{_FAINT}">{escape(model.meaning(name))}</td>'
         f'<td style="{_CELL}">{_number(row["estimate"])}</td>'
         + (f'<td style="{_CELL}">{_number(row["low"])} to {_number(row["high"])}</td>' if sure else "")
         + (f'<td style="{_CELL}">{_prior(row["prior_low"], row["prior_high"])}</td>' if stated else "")

@@ -203,7 +203,8 @@ def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Ar
     # As many of each start as the cohort has, to the nearest: no noise from who came when.
     order = np.searchsorted(np.cumsum(count) / count.sum(), (np.arange(m) + 0.5) / m)
     begin = came[np.minimum(order, len(came) - 1)]
-    new = model.new_customers(begin), model.chance_alive(params, model.new_customer())
+    states = model.new_customers(begin)
+    new = states, model.chance_alive(params, states)
     if model.clock is not None:
         begin, until = model.clock.at(begin), model.clock.at(until)
     bought = model.simulated_counts(params, new, np.concatenate([[-np.inf], until]), (1, rng), begin[:, None])[:, 0]
