@@ -21,7 +21,7 @@ several looks, several tests         ``boundaries``, ``error_of``; ``pool``, ``f
 who responds most                    ``segment_uplift``, ``slices``, ``depth_curve``; ``policy_value``, ``policy_difference``
 whom to treat within a budget        ``allocate``, ``budget_curve``, ``best_spend``, ``spread``
 what is bought together              ``rules``, ``itemsets``, ``substitutes``, ``BasketNull``; ``ItemSimilarity``, ``Blend``
-how long until something happens     ``kaplan_meier``, ``cumulative_incidence``, ``median_time``
+how long until something happens     ``kaplan_meier``, ``kaplan_meier_by``, ``cumulative_incidence``, ``median_time``
 customers who move between states    ``transition_probabilities``, ``project``, ``markov_value``
 why revenue grew or fell             ``decompose``, ``growth``
 how good a score is                  ``auc``, ``brier``, ``calibration_line``, ``top_lift``, ``expected_maximum_profit``, ``bootstrap``
@@ -122,7 +122,7 @@ if TYPE_CHECKING:
         wilson,
     )
     from crmlab.models.markov import markov_value, project, transition_probabilities
-    from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, median_time
+    from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, kaplan_meier_by, median_time
     from crmlab.models.testing.cells import CellStatistics
     from crmlab.models.testing.columns import ratio
     from crmlab.models.testing.compared import Comparison
@@ -239,6 +239,7 @@ __all__ = [
     "interval_score",
     "itemsets",
     "kaplan_meier",
+    "kaplan_meier_by",
     "leaderboard",
     "list_measures",
     "load_model",

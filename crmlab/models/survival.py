@@ -1,6 +1,7 @@
 """Time until something happens, where for some it has not happened yet: Kaplan–Meier, and Aalen–Johansen for several causes.
 
-Durations come with weights, so that a table of distinct durations and their counts is enough.
+Durations come with weights, so that a table of distinct durations and their counts is enough. Who came under observation late, as a
+customer whose contract began before the records do, is at risk from then on.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from crmlab.models.intervals import LEVEL, normal_quantile
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "median_time"]
+__all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "kaplan_meier_by", "median_time"]
 
 _ALL = 100.0  # on the scale of log(−log): an interval that reaches so far reaches from 0 to 1
 _MOST_CAUSES = 1000  # each has a column; a larger number is a code, and no count of causes
 
 
 def kaplan_meier(
-    durations: npt.ArrayLike, observed: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = LEVEL
+    durations: npt.ArrayLike,
+    observed: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    *,
+    entered: npt.ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Estimate the share for whom nothing has happened by each time.
 
@@ -42,33 +48,41 @@ def kaplan_meier(
         How many have this duration; default: one each.
     level : float
         Of the intervals at each time (Greenwood's variance, on the scale of log(−log S)).
+    entered : array of shape (n,), optional
+        Time from which on each was under observation, at most the duration (late entry, or left truncation); default: from 0. To whom it
+        happened before that is not in the data; so who enters at a time is not at risk at it, but from then on.
 
     Returns
     -------
     DataFrame
         time, at_risk, events, survival, low, high, variance: a row for time 0 and one for each time at which something happened.
-        Where survival is 1 or 0 nothing varies, and the interval has no width. ``variance`` is Greenwood's sum, that of the log.
+        Where survival is 1 or 0 nothing varies, and the interval has no width. ``variance`` is Greenwood's sum, that of the log. With
+        late entries few may be at risk early: where it happens to all of them survival is 0 for good, whoever enters later.
 
     Raises
     ------
     ModelError
         Durations are negative, missing, or no numbers (dates, spans of time, True and False), an outcome is neither yes nor no, shapes
-        differ, or there are none.
+        differ, or there are none; somebody entered after the end, or when it happened.
 
     References
     ----------
-    Kaplan and Meier (1958), JASA 53. Kalbfleisch and Prentice (2002), section 1.4.
+    Kaplan and Meier (1958), JASA 53. Kalbfleisch and Prentice (2002), section 1.4. Klein and Moeschberger (2003), Survival Analysis,
+    section 4.6 (late entry).
 
     Examples
     --------
     >>> kaplan_meier([1, 2, 2, 3], [True, True, False, True])["survival"].tolist()
     [1.0, 0.75, 0.5, 0.0]
+    >>> kaplan_meier([1, 2, 2, 3], [True, True, False, True], entered=[0, 1, 0, 0])["at_risk"].tolist()
+    [3.0, 3.0, 3.0, 1.0]
     """
     import pandas as pd
 
     level = checked_level("kaplan_meier", level)
     t, cause, w = _checked("kaplan_meier", durations, checked_outcomes("kaplan_meier", observed).astype(np.int64), weights)
-    time, at_risk, events = _table(t, cause, w, 1)
+    begun = np.zeros(len(t)) if entered is None else _entered("kaplan_meier", entered, t, cause)
+    time, at_risk, events = _table(t, cause, w, 1, begun)
     died = events[:, 0]
     survival: Array = np.asarray(np.cumprod(1 - died / at_risk), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,7 +99,7 @@ def kaplan_meier(
     }
     start = {
         "time": [0.0],
-        "at_risk": [w.sum()],
+        "at_risk": [w[begun == 0].sum()],
         "events": [0.0],
         "survival": [1.0],
         "low": [1.0],
@@ -93,6 +107,90 @@ def kaplan_meier(
         "variance": [0.0],
     }
     return pd.concat([pd.DataFrame(start), pd.DataFrame(found)], ignore_index=True) if len(time) else pd.DataFrame(start)
+
+
+def kaplan_meier_by(
+    durations: npt.ArrayLike,
+    observed: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    weights: npt.ArrayLike | None = None,
+    entered: npt.ArrayLike | None = None,
+    times: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Estimate for each group, such as a cohort of contracts, the share for whom nothing has happened by each time.
+
+    Parameters
+    ----------
+    durations, observed, weights, entered
+        As of :func:`kaplan_meier`; of contracts that are open, the time so far, not observed.
+    groups : array of shape (n,)
+        The group of each; none missing.
+    times : array, optional
+        At which times, at least 0 and rising, such as 0, 1, 2, … for a table of retention by period; default: 0 and the times at which
+        something happened in the group.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        group, time, at_risk (under observation just before the time), events (since the row before), survival, low, high: groups in
+        order. Survival is missing at times beyond those to which anybody of the group was followed, but for 0, which stays.
+
+    Raises
+    ------
+    ModelError
+        As :func:`kaplan_meier`; a group is missing, or times do not rise.
+
+    Examples
+    --------
+    >>> found = kaplan_meier_by([1, 3, 2, 2], [True, False, False, True], ["2023", "2023", "2024", "2024"], times=[0, 1, 2, 3])
+    >>> found.pivot(index="group", columns="time", values="survival")
+    time   0.0  1.0  2.0  3.0
+    group
+    2023   1.0  0.5  0.5  0.5
+    2024   1.0  1.0  0.5  NaN
+    """
+    import pandas as pd
+
+    who = "kaplan_meier_by"
+    level = checked_level(who, level)
+    t, cause, w = _checked(who, durations, checked_outcomes(who, observed).astype(np.int64), weights)
+    begun = np.zeros(len(t)) if entered is None else _entered(who, entered, t, cause)
+    label = pd.Series(groups if isinstance(groups, pd.Series) else np.asarray(groups)).reset_index(drop=True)
+    if label.shape != t.shape or label.isna().any():
+        raise ModelError.expected(who, "groups", f"{len(t):,} of them, none missing", f"{int(label.notna().sum()):,}")
+    grid = None if times is None else np.atleast_1d(checked_amounts(who, "times", times))
+    if grid is not None and (grid.ndim != 1 or not len(grid) or grid[0] < 0 or (np.diff(grid) <= 0).any()):
+        raise ModelError.expected(who, "times", "numbers of at least 0 that rise", grid)
+    parts = []
+    for name, rows in label.groupby(label, sort=True, observed=True).groups.items():
+        some = np.asarray(rows, dtype=np.int64)
+        own = t[some], cause[some], w[some], begun[some]
+        if not own[2].any():
+            continue
+        curve = kaplan_meier(own[0], own[1], own[2], level, entered=own[3])
+        parts.append((curve if grid is None else _on_grid(curve, grid, *own)).assign(group=name))
+    found = pd.concat(parts, ignore_index=True)
+    return found[["group", "time", "at_risk", "events", "survival", "low", "high"]]
+
+
+def _on_grid(curve: pd.DataFrame, grid: Array, t: Array, cause: npt.NDArray[np.int64], w: Array, begun: Array) -> pd.DataFrame:
+    """A curve at given times, and what was under observation at them."""
+    import pandas as pd
+
+    held = curve.iloc[np.searchsorted(curve["time"], grid, side="right") - 1].reset_index(drop=True)
+    known = (grid <= t[w > 0].max()) | (held["survival"].to_numpy() == 0)
+    happened = np.array([w[(cause > 0) & (t <= one)].sum() for one in grid])
+    return pd.DataFrame(
+        {
+            "time": grid,
+            "at_risk": [w[(t >= one) & ((begun < one) | (begun == 0))].sum() for one in grid],
+            "events": np.diff(happened, prepend=0.0),
+            **{name: np.where(known, held[name], np.nan) for name in ("survival", "low", "high")},
+        }
+    )
 
 
 def median_time(curve: pd.DataFrame) -> tuple[float, float, float]:
@@ -287,13 +385,33 @@ def _causes(causes: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def _table(t: Array, cause: npt.NDArray[np.int64], w: Array, kinds: int) -> tuple[Array, Array, Array]:
+def _entered(model: str, entered: npt.ArrayLike, t: Array, cause: npt.NDArray[np.int64]) -> Array:
+    begun = np.atleast_1d(checked_amounts(model, "entered", entered))
+    if begun.shape != t.shape or (begun < 0).any():
+        raise ModelError.expected(model, "entered", f"{len(t):,} numbers of at least 0, one of each duration", begun)
+    wrong = (begun > t) | ((begun == t) & (begun > 0) & (cause > 0))
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        hint = "Who had left before the records begin is not in them: leave such rows out."
+        found = f"{begun[k]:g} with a duration of {t[k]:g}"
+        raise ModelError.must_be(f"{model}: 'entered'", "before the end of the duration", found, hint)
+    return begun
+
+
+def _table(
+    t: Array, cause: npt.NDArray[np.int64], w: Array, kinds: int, begun: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Times at which something happened, how many were at risk just before, and to how many what happened."""
     times, place = np.unique(t, return_inverse=True)
     events = np.zeros((len(times), kinds))
     for k in range(kinds):
         events[:, k] = np.bincount(place, w * (cause == k + 1), len(times))
     at_risk = np.cumsum(np.bincount(place, w, len(times))[::-1])[::-1]
+    if begun is not None and begun.any():
+        order = np.argsort(begun)
+        # Of those counted, who had not entered before the time; who is there from the start has.
+        later = np.concatenate([np.cumsum((w * (begun > 0))[order][::-1])[::-1], [0.0]])
+        at_risk = at_risk - later[np.searchsorted(begun[order], times)]
     some = events.sum(axis=1) > 0
     return times[some], at_risk[some], events[some]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlab.errors import ModelError
-from crmlab.models.survival import at, cumulative_incidence, given_waited, kaplan_meier, median_time
+from crmlab.models.survival import at, cumulative_incidence, given_waited, kaplan_meier, kaplan_meier_by, median_time
 
 # Remission of 21 leukaemia patients on 6-MP, in weeks: Freireich et al. (1963), Blood 21; the curve is that of Kalbfleisch and Prentice
 # (2002), The Statistical Analysis of Failure Time Data, section 1.4, and of Cox and Oakes (1984), Analysis of Survival Data, table 1.1.
@@ -124,3 +124,90 @@ def test_nothing_ended():
     found = kaplan_meier([3.0, 4.0], [False, False])
     assert found[["time", "survival"]].to_numpy().tolist() == [[0.0, 1.0]]
     assert given_waited(found, 2.0)["survival"].tolist() == [1.0]
+
+
+# Late entries, and groups.
+
+
+def risk_by_risk(t, seen, entered):
+    """Kaplan and Meier's product, time by time and one by one."""
+    share, rows = 1.0, []
+    for time in sorted({one for one, happened in zip(t, seen, strict=True) if happened}):
+        at_risk = sum(begun < time <= end or (begun == 0 and time == 0) for begun, end in zip(entered, t, strict=True))
+        events = sum(end == time and happened for end, happened in zip(t, seen, strict=True))
+        share *= 1 - events / at_risk
+        rows.append((time, at_risk, events, share))
+    return rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_late_entries_are_at_risk_from_then_on(seed):
+    rng = np.random.default_rng(seed)
+    t = rng.integers(1, 9, 40)
+    entered = np.minimum(rng.integers(0, 6, 40) * (rng.random(40) < 0.6), t - 1)
+    seen = rng.random(40) < 0.5
+    found = kaplan_meier(t, seen, entered=entered)
+    by_hand = risk_by_risk(t.tolist(), seen.tolist(), entered.tolist())
+    assert found.iloc[1:][["time", "at_risk", "events", "survival"]].to_numpy() == pytest.approx(
+        np.array(by_hand).reshape(-1, 4)
+    )
+    assert found["at_risk"].iloc[0] == (entered == 0).sum()
+    assert kaplan_meier(t, seen, entered=np.zeros(40)).equals(kaplan_meier(t, seen))
+    weight = rng.integers(1, 4, 40)
+    again = kaplan_meier(np.repeat(t, weight), np.repeat(seen, weight), entered=np.repeat(entered, weight))
+    assert kaplan_meier(t, seen, weight, entered=entered).to_numpy() == pytest.approx(again.to_numpy(), nan_ok=True)
+
+
+def test_late_entries_leave_the_curve_where_it_is():
+    # Exponential lives; records begin at a time of each customer's own, and know nothing of those gone by then.
+    rng = np.random.default_rng(5)
+    life, begun, until = rng.exponential(5.0, 200_000), rng.uniform(0, 4, 200_000), rng.uniform(2, 12, 200_000)
+    begun = np.where(rng.random(200_000) < 0.3, 0.0, begun)
+    kept = (life > begun) & (until > begun)
+    life, begun, until = life[kept], begun[kept], until[kept]
+    t, seen = np.minimum(life, until), life <= until
+    told, deaf = kaplan_meier(t, seen, entered=begun), kaplan_meier(t, seen)
+    for time in (1.0, 4.0, 8.0):
+        row = at(told, time)
+        assert row["low"] - 0.01 < np.exp(-time / 5) < row["high"] + 0.01
+        assert at(deaf, time)["survival"] > np.exp(-time / 5) + 0.05
+
+
+def test_groups_are_curves_of_their_own():
+    rng = np.random.default_rng(6)
+    t, seen, group = rng.integers(0, 7, 300), rng.random(300) < 0.4, rng.choice(["2022", "2023", "2024"], 300)
+    begun, weight = np.where(rng.random(300) < 0.3, np.maximum(t - 2, 0), 0), rng.integers(1, 5, 300)
+    found = kaplan_meier_by(t, seen, group, weights=weight, entered=begun, level=0.8)
+    table = kaplan_meier_by(t, seen, group, weights=weight, entered=begun, level=0.8, times=range(9))
+    assert found["group"].unique().tolist() == ["2022", "2023", "2024"]
+    for name in found["group"].unique():
+        some = group == name
+        alone = kaplan_meier(t[some], seen[some], weight[some], 0.8, entered=begun[some])
+        own = found[found["group"] == name].drop(columns="group")
+        assert own.to_numpy() == pytest.approx(alone[own.columns].to_numpy())
+        on_grid = table[table["group"] == name]
+        assert on_grid["time"].tolist() == list(range(9))
+        for row in on_grid.itertuples():
+            if row.time <= t[some].max():
+                held = at(alone, row.time)
+                assert (row.survival, row.low, row.high) == pytest.approx((held["survival"], held["low"], held["high"]))
+        assert on_grid["events"].sum() == weight[some & seen].sum()
+        # Nobody was followed further.
+        assert on_grid["survival"].iloc[-1] != on_grid["survival"].iloc[-1] or on_grid["survival"].iloc[-1] == 0
+
+
+def test_late_entries_and_groups_that_cannot_be_are_refused():
+    with pytest.raises(
+        ModelError, match="kaplan_meier: 'entered' must be before the end of the duration. Got '3 with a duration of 2'"
+    ):
+        kaplan_meier([2, 5], [False, True], entered=[3, 0])
+    with pytest.raises(ModelError, match="'entered' must be before the end"):
+        kaplan_meier([2, 5], [True, True], entered=[2, 0])
+    with pytest.raises(ModelError, match="'entered' must be 2 numbers of at least 0, one of each duration"):
+        kaplan_meier([2, 5], [True, True], entered=[1])
+    with pytest.raises(ModelError, match="kaplan_meier_by: 'groups' must be 2 of them, none missing"):
+        kaplan_meier_by([2, 5], [True, True], ["a", None])
+    for wrong in ([2, 1], [-1, 2], []):
+        with pytest.raises(ModelError, match="'times' must be numbers of at least 0 that rise"):
+            kaplan_meier_by([2, 5], [True, True], ["a", "b"], times=wrong)
