@@ -3,7 +3,7 @@
 What is taken is a table of pandas, Polars, PyArrow or Ibis; ``help`` of each name says which columns it needs. I want …
 
 ===================================  ====================================================================================================
-purchases to come, who is alive      ``BGNBD``, ``MBGNBD``, ``ParetoNBD``; in whole periods ``BGBB``; under contract ``SBG``
+purchases to come, who is alive      ``BGNBD``, ``MBGNBD``, ``ParetoNBD``; in whole periods ``BGBB``; under contract ``SBG``, ``BDW``
 purchases of regular buyers          ``MBGCNBD``, ``BGCNBD``
 spend per purchase                   ``GammaGamma``
 value of customers, one and all      ``CustomerValue``; ``portfolio``
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from crmlab.models.baskets.recommend import ItemSimilarity, bm25
     from crmlab.models.baskets.substitution import substitutes
     from crmlab.models.btyd.arrivals import Arrivals
+    from crmlab.models.btyd.bdw import BDW
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
@@ -146,6 +147,7 @@ if TYPE_CHECKING:
     from crmlab.models.testing.uplift import depth_curve, segment_uplift, slices
 
 __all__ = [
+    "BDW",
     "BGBB",
     "BGCNBD",
     "BGNBD",

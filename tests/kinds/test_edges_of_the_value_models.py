@@ -18,7 +18,19 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from crmlab.errors import CrmlabError, ModelError, NotIdentifiableError
-from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare_models, portfolio, track
+from crmlab.models.btyd import (
+    BDW,
+    BGBB,
+    BGNBD,
+    MBGNBD,
+    SBG,
+    CustomerValue,
+    GammaGamma,
+    ParetoNBD,
+    compare_models,
+    portfolio,
+    track,
+)
 from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
 from crmlab.models.btyd.gamma_gamma import CONSTANT
 from crmlab.models.btyd.portfolios import Measure
@@ -354,11 +366,13 @@ def test_two_coordinates_that_rise_only_together_are_no_boundary():
 
 # Whatever comes: a property over degenerate summaries.
 
-MODELS = (BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, GammaGamma)
-WHOLE = (BGBB, SBG)
+MODELS = (BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, BDW, GammaGamma)
+WHOLE = (BGBB, SBG, BDW)
 # Names of the bounds of the search that are limits of a model: what a boundary may be called.
 BOUNDARIES = {
     "nobody has dropped out yet",
+    "who renews once stays for good",
+    "who renews once leaves at the next end",
     "everybody drops out at the first chance",
     "everybody drops out at once",
     "some drop out at once, the others never",
@@ -463,9 +477,9 @@ def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float) -> None:
     frame, kind = base
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        if model is SBG:
+        if model in (SBG, BDW):
             there = np.sort(np.maximum(frame["frequency"].to_numpy(float), 0))[::-1].cumsum()[::-1].copy()
-            one = fitted(SBG, there)
+            one = fitted(model, there)
             if one is not None:
                 told(lambda: held(one, pd.DataFrame({"periods": [0, 1, 60]}), horizon, 0.1))
             return

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ConvergenceError, CrmlabError, ModelError
+from crmlab.models.btyd.bdw import BDW
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
@@ -26,6 +27,7 @@ GIVEN = {
     ParetoNBD: {"r": 0.553, "alpha": 10.58, "s": 0.606, "beta": 11.67},
     BGBB: {"alpha": 1.204, "beta": 0.750, "gamma": 0.657, "delta": 2.783},
     SBG: {"alpha": 0.668, "beta": 3.806},
+    BDW: {"alpha": 0.259, "beta": 1.723, "c": 1.584},
     GammaGamma: {"p": 6.25, "q": 3.74, "v": 15.44},
 }
 
@@ -130,7 +132,7 @@ def test_estimators_are_scikit_learns(model):
     with pytest.raises(NotFittedError, match=r"is not fitted yet"):
         made.sample_posterior(1000)
     with pytest.raises(ModelError, match=r"'draws' must be a whole number of at least 100"):
-        model(draws=3).fit([100, 90, 80] if model is SBG else pd.DataFrame())
+        model(draws=3).fit([100, 90, 80] if model in (SBG, BDW) else pd.DataFrame())
 
 
 @pytest.mark.parametrize("method", ["probability_alive", "next_purchase"])

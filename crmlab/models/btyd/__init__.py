@@ -8,6 +8,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.arrivals import Arrivals
+    from crmlab.models.btyd.bdw import BDW
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.tracking import track
 
 __all__ = [
+    "BDW",
     "BGBB",
     "BGCNBD",
     "BGNBD",

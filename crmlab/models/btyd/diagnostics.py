@@ -11,9 +11,9 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.frames import is_table
 from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.contracts import UnderContract
 from crmlab.models.btyd.covariates import refuse_covariates
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
-from crmlab.models.btyd.sbg import SBG
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import checked, checked_weight, framed, refuse
 from crmlab.models.btyd.tracking import checked_times, track
@@ -363,6 +363,6 @@ def history_alive_frame(
 
 
 def _needs_recency(who: str, model: Any) -> None:
-    if not isinstance(model, BuyTillYouDie) or isinstance(model, SBG):
+    if not isinstance(model, BuyTillYouDie) or isinstance(model, UnderContract):
         raise ModelError.expected(who, "model", "a BGNBD, MBGNBD, ParetoNBD or BGBB", type(model).__name__)
     model.parameters()

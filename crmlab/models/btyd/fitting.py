@@ -30,6 +30,7 @@ __all__ = [
     "Objective",
     "Optimum",
     "Part",
+    "Power",
     "Rates",
     "hessian",
     "maximise",
@@ -125,6 +126,22 @@ class Amounts:
         return np.array([np.log(p), np.log(q), np.log(v / unit) + np.log(p) - np.log(q)])
 
 
+@dataclass(frozen=True)
+class Power:
+    """One positive number without a unit, such as an exponent."""
+
+    axes: tuple[Axis, ...]
+    size = 1
+
+    def params(self, eta: Array, unit: float) -> tuple[Array, Array]:  # noqa: ARG002
+        """Parameters and the derivatives of their logs by the coordinates."""
+        return np.exp(eta), np.eye(1)
+
+    def eta(self, params: Array, unit: float) -> Array:  # noqa: ARG002
+        """Coordinates of parameters."""
+        return np.log(params)
+
+
 _SHEAR = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 1.0, 1.0]])
 
 
@@ -149,7 +166,7 @@ class Coefficients:
         return params * self.deviations
 
 
-Part = Rates | Chances | Amounts | Coefficients
+Part = Rates | Chances | Amounts | Power | Coefficients
 
 
 @dataclass(frozen=True)

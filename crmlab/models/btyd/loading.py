@@ -21,7 +21,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, GammaGamma or CustomerValue
+    BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, BDW, GammaGamma or CustomerValue
         It answers as the one that was saved did, intervals included. It has no customers: ``was_fitted_to`` recognises them.
 
     Raises

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crmlab.errors import hint_at
+from crmlab.models.btyd.bdw import BDW
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_cnbd import BGCNBD
 from crmlab.models.btyd.bg_nbd import BGNBD
@@ -18,7 +19,7 @@ from crmlab.models.btyd.sbg import SBG
 __all__ = ["NAMED", "made_again"]
 
 NAMED: dict[str, type[Any]] = {
-    model.__name__: model for model in (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, ParetoNBD, SBG)
+    model.__name__: model for model in (BDW, BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, ParetoNBD, SBG)
 }
 
 

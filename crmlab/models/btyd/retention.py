@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.contracts import UnderContract, lives_of
 from crmlab.models.btyd.drawing import EXPECTED, PALE, SEEN, axes_of
 from crmlab.models.btyd.estimator import Function
 from crmlab.models.btyd.posterior import FEW, log_cumulants_of, quantiles
-from crmlab.models.btyd.sbg import SBG, lives_of
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL
 
@@ -25,12 +24,12 @@ __all__ = ["plot_retention", "retention_frame"]
 _MOST = 20_000  # counts of the rarer outcome that are gone through one by one
 
 
-def retention_frame(model: SBG, summary: Any, *, periods: int | None = None, level: float = LEVEL) -> pd.DataFrame:
+def retention_frame(model: UnderContract, summary: Any, *, periods: int | None = None, level: float = LEVEL) -> pd.DataFrame:
     """Retention and survival by period: seen, and as the model has it.
 
     Parameters
     ----------
-    model : SBG
+    model : SBG or BDW
         Fitted, or with given parameters.
     summary : array of shape (periods + 1,), or table
         Customers there at times 0, 1, 2, …, or a row per customer, as of :meth:`~crmlab.models.btyd.sbg.SBG.fit`: those of the fit, or
@@ -44,14 +43,15 @@ def retention_frame(model: SBG, summary: Any, *, periods: int | None = None, lev
     Returns
     -------
     DataFrame
-        One row per period: period (1, 2, …), customers (who could renew in it; 0 where it was not seen), seen (the share of them who
+        One row per period: period (1, 2, …), customers (who could renew in it and were under
+        observation; 0 where it was not seen), seen (the share of them who
         did), expected, low, high; survival_seen (share of all still there after the period, by Kaplan and Meier where customers came at
         different times), survival, survival_low, survival_high.
 
     Raises
     ------
     ModelError
-        The model is no sBG, or ``summary`` is none that one could be fitted to.
+        The model is none of customers under contract, or ``summary`` is none that one could be fitted to.
 
     References
     ----------
@@ -60,6 +60,7 @@ def retention_frame(model: SBG, summary: Any, *, periods: int | None = None, lev
 
     Examples
     --------
+    >>> from crmlab.models import SBG
     >>> model = SBG.from_params(alpha=0.668, beta=3.806)
     >>> retention_frame(model, [1000, 869, 743], periods=3).round(3)[["period", "customers", "seen", "expected", "survival"]]
        period  customers   seen  expected  survival
@@ -68,43 +69,49 @@ def retention_frame(model: SBG, summary: Any, *, periods: int | None = None, lev
     2       3        0.0    NaN     0.897     0.670
     """
     who = "retention_frame"
-    if not isinstance(model, SBG):
-        raise ModelError.expected(who, "model", "an SBG", type(model).__name__)
+    if not isinstance(model, UnderContract):
+        raise ModelError.expected(who, "model", "an SBG or a BDW", type(model).__name__)
     share = model.checked_level(level, "outcome")
     assert share is not None
     params = model.parameters()
-    rows = lives_of(summary)
-    time, left, weight = (rows[name].to_numpy(float) for name in ("time", "left", "weight"))
+    rows = lives_of(summary, type(model).__name__)
+    time, left, entered, weight = (rows[name].to_numpy(float) for name in ("time", "left", "entered", "weight"))
     if periods is None:
         periods = int(time.max())
     elif isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
         raise ModelError.expected(who, "periods", "a whole number of at least 1", periods)
-    period = np.arange(1, int(periods) + 1)
-    at_risk = np.array([weight[time >= t].sum() for t in period])
+    period = np.arange(1.0, int(periods) + 1)
+    at_risk = np.array([weight[(entered < t) & (time >= t)].sum() for t in period])
     lost = np.array([weight[(time == t) & (left == 1)].sum() for t in period])
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = 1 - lost / at_risk
-    expected, survival = _renewed(params, period), _there(params, period)
+
+    def renewed(at: Array) -> Array:
+        return model.stayed(at, period - 1, period)
+
+    def there(at: Array) -> Array:
+        return np.exp(model.log_survival(at, period))
+
+    expected, survival = renewed(params), there(params)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(at_risk > 0, expected * (1 - expected) / at_risk, 0.0)
         steps = np.where(at_risk > 0, (1 - expected) / (expected * at_risk), np.nan)
         greenwood = np.nan_to_num(survival**2 * np.cumsum(steps))
-    low, high = _ends(model, lambda at: _renewed(at, period), chance, share)
-    below, above = _ends(model, lambda at: _there(at, period), greenwood, share)
-    found = {"period": period, "customers": at_risk, "seen": seen, "expected": expected, "low": low, "high": high}
+    low, high = _ends(model, renewed, chance, share)
+    below, above = _ends(model, there, greenwood, share)
+    found = {
+        "period": period.astype(np.int64),
+        "customers": at_risk,
+        "seen": seen,
+        "expected": expected,
+        "low": low,
+        "high": high,
+    }
     more = {"survival": survival, "survival_low": below, "survival_high": above}
     return pd.DataFrame({**found, "survival_seen": np.cumprod(seen), **more})
 
 
-def _renewed(params: Array, period: npt.NDArray[np.int64]) -> Array:
-    return np.asarray((params[1] + period - 1) / (params[0] + params[1] + period - 1))
-
-
-def _there(params: Array, period: npt.NDArray[np.int64]) -> Array:
-    return np.exp(special.betaln(params[0], params[1] + period) - special.betaln(params[0], params[1]))
-
-
-def _ends(model: SBG, function: Function, chance: Array, level: float) -> tuple[Array, Array]:
+def _ends(model: UnderContract, function: Function, chance: Array, level: float) -> tuple[Array, Array]:
     """Interval of shares with the variance by chance beside that of the parameters; of few customers in whole counts."""
     point = function(model.parameters())
     both = point * (1 - point)
@@ -139,7 +146,7 @@ def _of_count(size: int, share: float, variance: float, level: float) -> tuple[f
 
 
 def plot_retention(
-    model: SBG,
+    model: UnderContract,
     summary: Any,
     *,
     of: str = "retention",
@@ -162,6 +169,7 @@ def plot_retention(
 
     Examples
     --------
+    >>> from crmlab.models import SBG
     >>> model = SBG(unit="year").fit([1000, 869, 743, 653, 593])
     >>> plot_retention(model, [1000, 869, 743, 653, 593], of="survival", periods=8).get_xlabel()
     'years since the beginning'

@@ -20,10 +20,12 @@ __all__ = [
     "Array",
     "beta_rule",
     "digamma_rest",
+    "digamma_rise",
     "discounted_power",
     "discounting",
     "gauss",
     "log1p_rest",
+    "log_gamma_rise",
     "nodes_of",
     "power_integral",
     "shrinkage",
@@ -348,10 +350,14 @@ def stirling_rest(z: Array | float) -> Array:
     z = np.asarray(z, dtype=float)
     near = np.minimum(z, _SERIES)
     direct = special.gammaln(near) - ((near - 0.5) * np.log(near) - near + 0.5 * np.log(2 * np.pi))
-    i = 1 / np.maximum(z, _SERIES)
+    return np.where(z < _SERIES, direct, _stirling_series(np.maximum(z, _SERIES)))
+
+
+def _stirling_series(z: Array) -> Array:
+    i = 1 / z
     y = i * i
-    series = i * (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188))))
-    return np.where(z < _SERIES, direct, series)
+    found: Array = i * (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188))))
+    return found
 
 
 def digamma_rest(z: Array | float) -> Array:
@@ -373,7 +379,55 @@ def digamma_rest(z: Array | float) -> Array:
     """
     z = np.asarray(z, dtype=float)
     near = np.minimum(z, _SERIES)
-    i = 1 / np.maximum(z, _SERIES)
-    y = i * i
-    series = -i / 2 - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y / 132))))
+    series = _digamma_series(np.maximum(z, _SERIES))
     return np.where(z < _SERIES, special.digamma(near) - np.log(near), series)
+
+
+def _digamma_series(z: Array) -> Array:
+    i = 1 / z
+    y = i * i
+    found: Array = -i / 2 - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y / 132))))
+    return found
+
+
+def log_gamma_rise(x: Array | float, a: float) -> Array:
+    """Work out log Γ(x + a) − log Γ(x), also where x is huge and both are nearly the same.
+
+    Parameters
+    ----------
+    x : array
+        Positive.
+    a : float
+        Positive.
+
+    Examples
+    --------
+    >>> log_gamma_rise(np.array([3.0, 1e12]), 1.0).round(12)
+    array([ 1.09861229, 27.63102112])
+    """
+    x = np.asarray(x, dtype=float)
+    near, far = np.minimum(x, _SERIES), np.maximum(x, _SERIES)
+    rest = _stirling_series(far + a) - _stirling_series(far)
+    series = (far - 0.5) * np.log1p(a / far) + a * np.log(far + a) - a + rest
+    return np.where(x < _SERIES, special.gammaln(near + a) - special.gammaln(near), series)
+
+
+def digamma_rise(x: Array | float, a: float) -> Array:
+    """Work out ψ(x + a) − ψ(x), also where x is huge and both are nearly the same.
+
+    Parameters
+    ----------
+    x : array
+        Positive.
+    a : float
+        Positive.
+
+    Examples
+    --------
+    >>> digamma_rise(np.array([4.0, 1e12]), 1.0)
+    array([2.5e-01, 1.0e-12])
+    """
+    x = np.asarray(x, dtype=float)
+    near, far = np.minimum(x, _SERIES), np.maximum(x, _SERIES)
+    series = np.log1p(a / far) + _digamma_series(far + a) - _digamma_series(far)
+    return np.where(x < _SERIES, special.digamma(near + a) - special.digamma(near), series)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from crmlab.models.btyd.bdw import BDW
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.mbg_nbd import MBGNBD
@@ -113,9 +114,9 @@ def test_pmf_sums_to_one_discrete(alpha, beta, gamma, delta, t):
     bought = BGBB.from_params(alpha=alpha, beta=beta, gamma=gamma, delta=delta)
     assert bought.pmf(n, t).sum() == pytest.approx(1.0, abs=1e-11)
     assert (bought.pmf(n, t) * n).sum() == pytest.approx(bought.expected_purchases_new(t), rel=1e-9)
-    renewed = SBG.from_params(alpha=alpha, beta=beta)
-    assert renewed.pmf(n, t).sum() == pytest.approx(1.0, abs=1e-11)
-    assert (renewed.pmf(n, t) * n).sum() == pytest.approx(renewed.expected_purchases_new(t), rel=1e-9)
+    for renewed in (SBG.from_params(alpha=alpha, beta=beta), BDW.from_params(alpha=alpha, beta=beta, c=0.5 + gamma)):
+        assert renewed.pmf(n, t).sum() == pytest.approx(1.0, abs=1e-11)
+        assert (renewed.pmf(n, t) * n).sum() == pytest.approx(renewed.expected_purchases_new(t), rel=1e-9)
 
 
 @pytest.mark.parametrize(

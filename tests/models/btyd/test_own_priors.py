@@ -10,7 +10,7 @@ from scipy.special import betaln, gammaln
 from sklearn.base import clone
 
 from crmlab.errors import ModelError
-from crmlab.models import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, load_model
+from crmlab.models import BDW, BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, load_model
 
 TRUTH = BGNBD.from_params(r=0.5, alpha=6.0, a=0.8, b=2.5)
 MEDIANS = {
@@ -19,6 +19,7 @@ MEDIANS = {
     ParetoNBD: {"r": 0.6, "alpha": 8.0, "s": 0.9, "beta": 15.0},
     BGBB: {"alpha": 1.5, "beta": 1.0, "gamma": 0.8, "delta": 4.0},
     SBG: {"alpha": 0.8, "beta": 3.0},
+    BDW: {"alpha": 0.8, "beta": 3.0, "c": 1.2},
     GammaGamma: {"p": 5.0, "q": 3.0, "v": 20.0},
 }
 
@@ -33,7 +34,7 @@ def drawn(customers: int, seed: int = 1) -> pd.DataFrame:
 def data_of(kind):
     if kind is BGBB:
         return BGBB.from_params(alpha=1.2, beta=0.75, gamma=0.66, delta=2.8).simulate([6.0] * 300, seed=1)
-    return [300, 240, 205, 184, 170] if kind is SBG else drawn(300)
+    return [300, 240, 205, 184, 170] if kind in (SBG, BDW) else drawn(300)
 
 
 def with_factor(kind, factor: float) -> dict[str, tuple[float, float]]:

@@ -9,7 +9,7 @@ from scipy import optimize
 from sklearn.base import clone
 
 from crmlab.errors import ModelError
-from crmlab.models import BGBB, BGNBD, MBGNBD, SBG, GammaGamma, ParetoNBD, load_model
+from crmlab.models import BDW, BGBB, BGNBD, MBGNBD, SBG, GammaGamma, ParetoNBD, load_model
 
 TRUTH = BGNBD.from_params(r=0.5, alpha=6.0, a=0.8, b=2.5)
 
@@ -64,7 +64,9 @@ def test_where_the_likelihood_is_highest_on_a_boundary_priors_keep_the_estimate_
 
 def test_the_other_models_take_priors_too(tmp_path):
     periods = BGBB.from_params(alpha=1.2, beta=0.75, gamma=0.66, delta=2.8).simulate([6.0] * 40, seed=1)
-    for model, data in ((BGBB(draws=100, priors=True), periods), (SBG(draws=100, priors=True), [30, 24, 20, 18])):
+    there = [30, 24, 20, 18]
+    for model, data in ((BGBB(), periods), (SBG(), there), (BDW(), there)):
+        model.set_params(draws=100, priors=True)
         fitted = model.fit(data)
         assert fitted.log_likelihood_ <= clone(model).set_params(priors=False).fit(data).log_likelihood_ + 1e-9
         fitted.save(tmp_path / "model.json")

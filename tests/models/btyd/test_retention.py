@@ -105,7 +105,7 @@ def test_the_picture_draws_the_frame(of, ax):
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ModelError, match="retention_frame: 'model' must be an SBG. Got 'BGNBD' instead"):
+    with pytest.raises(ModelError, match="retention_frame: 'model' must be an SBG or a BDW. Got 'BGNBD' instead"):
         retention_frame(BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5), HIGH_END)
     with pytest.raises(NotFittedError):
         retention_frame(SBG(), HIGH_END)

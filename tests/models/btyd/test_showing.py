@@ -8,9 +8,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
-from crmlab.models import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD
+from crmlab.models import BDW, BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD
 
-MODELS = (BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, GammaGamma)
+MODELS = (BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, BDW, GammaGamma)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlab.models.btyd.bdw import BDW
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.gamma_gamma import GammaGamma
@@ -19,6 +20,7 @@ TRUTH = {
     "ParetoNBD": ParetoNBD.from_params(r=0.7, alpha=8.0, s=0.8, beta=15.0),
     "BGBB": BGBB.from_params(alpha=1.2, beta=0.75, gamma=0.65, delta=2.8),
     "SBG": SBG.from_params(alpha=0.67, beta=3.8),
+    "BDW": BDW.from_params(alpha=0.67, beta=3.8, c=1.5),
     "GammaGamma": GammaGamma.from_params(p=6.0, q=3.7, v=15.0),
 }
 HISTORY = ["BGNBD", "MBGNBD", "ParetoNBD", "BGBB"]
@@ -28,7 +30,7 @@ def draw(name: str, n: int, seed: int, horizon: float | None = None):
     truth, rng = TRUTH[name], np.random.default_rng([seed, 9])
     if name == "GammaGamma":
         return truth.simulate(rng.poisson(2.0, n), seed=seed)
-    if name == "SBG":
+    if name in ("SBG", "BDW"):
         renewed = truth.simulate(np.full(n, 7.0), seed=seed)["periods"].to_numpy()
         return [n, *((renewed >= t).sum() for t in range(1, 8))]
     if name == "BGBB":
