@@ -13,6 +13,7 @@ to see what a model says             ``plot_matrix``, ``plot_history_alive``, ``
 to see whether it holds              ``plot_calibration``, ``plot_frequency``, ``plot_track``; ``coverage``; ``cross_check``
 the numbers behind these pictures    ``calibration_frame``, ``frequency_frame``, ``track_frame``, ``matrix_frame``, ``history_alive_frame``
 which of two models                  ``compare_models``; of many forecasts ``leaderboard``, ``winners``
+contracts: who renews, who stays     ``choose_retention``, ``retention_by_segment``; ``plot_retention``, ``remaining_frame``
 saved models, and lifetimes          ``load_model``; ``to_lifetimes``
 to plan a test                       ``required_size``, ``detectable_effect``, ``power_of``, ``planned_profit``
 what a test is planned for           ``Rate``, ``Mean``, ``Money``, ``Ratio``
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
+    from crmlab.models.btyd.choosing import RetentionBySegment, RetentionChoice, choose_retention, retention_by_segment
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
         plot_track,
     )
     from crmlab.models.btyd.portfolios import Portfolio, portfolio
+    from crmlab.models.btyd.remaining import remaining_frame
     from crmlab.models.btyd.retention import plot_retention, retention_frame
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
@@ -184,6 +187,8 @@ __all__ = [
     "Rate",
     "Ratio",
     "RecentPace",
+    "RetentionBySegment",
+    "RetentionChoice",
     "SameWeeks",
     "SampleRatio",
     "Scored",
@@ -204,6 +209,7 @@ __all__ = [
     "by_cohort",
     "calibration_frame",
     "calibration_line",
+    "choose_retention",
     "compare",
     "compare_cells",
     "compare_models",
@@ -271,7 +277,9 @@ __all__ = [
     "proportion_intervals",
     "ratio",
     "redundant",
+    "remaining_frame",
     "required_size",
+    "retention_by_segment",
     "retention_frame",
     "rules",
     "sample_ratio",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_cnbd import BGCNBD
     from crmlab.models.btyd.bg_nbd import BGNBD
+    from crmlab.models.btyd.choosing import RetentionBySegment, RetentionChoice, choose_retention, retention_by_segment
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         plot_track,
     )
     from crmlab.models.btyd.portfolios import Portfolio, portfolio
+    from crmlab.models.btyd.remaining import remaining_frame
     from crmlab.models.btyd.retention import plot_retention, retention_frame
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
@@ -61,8 +63,11 @@ __all__ = [
     "GammaGamma",
     "ParetoNBD",
     "Portfolio",
+    "RetentionBySegment",
+    "RetentionChoice",
     "by_cohort",
     "calibration_frame",
+    "choose_retention",
     "compare_models",
     "concentration_frame",
     "coverage",
@@ -82,6 +87,8 @@ __all__ = [
     "plot_retention",
     "plot_track",
     "portfolio",
+    "remaining_frame",
+    "retention_by_segment",
     "retention_frame",
     "to_lifetimes",
     "track",
