@@ -189,7 +189,8 @@ class BetaGeometric(WithCovariates):
             ).T
             return found
         # A function of the frequency, of z = horizon / (α + T) and of a: over z it is known at nodes, and at them over a.
-        z = some[ahead] / (alpha + states.columns[2])[:, None]
+        length = alpha + states.columns[2]
+        z = some[ahead] / length[:, None]
         nodes, values = nodes_of(float(z.max()), 1.0)
         x = states.group(0)
 
@@ -202,8 +203,10 @@ class BetaGeometric(WithCovariates):
         step = max(2_000_000 // (z.shape[1] * len(nodes)), 1)  # of so many numbers at most at a time
         for start in range(0, len(z), step):
             s = slice(start, start + step)
-            matrix = values(z[s].ravel()).reshape(*z[s].shape, len(nodes))
-            out[s] = z[s] * np.exp((matrix @ logs[s, :, None])[..., 0])
+            # Of categories and whole periods few lengths differ.
+            lengths, place = np.unique(length[s], return_inverse=True)
+            matrix = values((some[ahead] / lengths[:, None]).ravel()).reshape(len(lengths), -1, len(nodes))
+            out[s] = z[s] * np.exp((matrix[place] @ logs[s, :, None])[..., 0])
         found[ahead] = out.T
         return found
 

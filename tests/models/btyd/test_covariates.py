@@ -24,6 +24,7 @@ from crmlab.models.btyd.loading import load_model
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
 from crmlab.models.btyd.paths import drawn_paths
+from crmlab.models.btyd.plots import plot_posterior
 from crmlab.models.btyd.seasonality import fit_clock
 from crmlab.models.btyd.selection import compare_models
 from crmlab.models.btyd.states import compress, over_values
@@ -457,6 +458,30 @@ def test_clock_with_covariates(people):
         ParetoNBD(covariates=["channel"], clock=clock).fit(frame)
     with pytest.raises(ModelError, match=r"fit_clock: 'model' must be one without covariates"):
         fit_clock(MBGNBD(covariates=["channel"]), frame, pd.Series(dtype=float), clock.end)
+
+
+def test_priors_of_ones_own_and_pictures(people):
+    frame = people[BGNBD]
+    free = BGNBD(covariates=["age"]).fit(frame)
+    # A prior of alpha is of the customer with 0 in every number, here of age 0.
+    at = free.params_["alpha"]
+    held = BGNBD(covariates=["age"], priors={"alpha": (2 * at, 1.01)}).fit(frame)
+    assert held.params_["alpha"] == pytest.approx(2 * at, rel=0.02)
+    assert held.params_["purchase:age"] > free.params_["purchase:age"]
+    near = BGNBD(covariates=["age"], priors={"alpha": (at, 3.0)}).fit(frame)
+    assert near.parameters() == pytest.approx(free.parameters(), rel=0.1, abs=0.01)
+    assert plot_posterior(free, "purchase:age").get_xlabel() == "purchase:age: log of the purchase rate, per 1 more"
+    assert len(plot_posterior(free).get_yticks()) == 4
+
+
+def test_many_coefficients(people):
+    rng = np.random.default_rng(3)
+    frame = people[MBGNBD].assign(area=rng.choice([f"area {k}" for k in range(8)], 1000))
+    found = MBGNBD(covariates=["area"]).fit(frame)
+    told = found.coefficients(0.9)
+    assert len(told) == 14
+    gap = (told["high"] - told["low"]) / (2 * stats.norm.ppf(0.95) * told["standard_error"])
+    assert gap.between(0.8, 1.2).all()
 
 
 def test_what_has_no_covariates_refuses_them(people, fitted):
