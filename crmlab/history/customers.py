@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from crmlab.data.dataset import Dataset
+    from crmlab.models.btyd.clock import Clock
 
 __all__ = [
     "UNIT_DAYS",
@@ -40,6 +41,8 @@ __all__ = [
 
 # Days in one unit of time: a month is a twelfth of 365.25 days.
 UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
+_NO_TIME = 1e-9  # between purchases on days on which a clock stands still: their logs must be finite
+_LONGEST = 36_525  # days before its end for which a clock is asked: a hundred years
 
 
 def customer_summary(
@@ -48,7 +51,7 @@ def customer_summary(
     start: str | dt.date | None = None,
     unit: str = "day",
     *,
-    log_gaps: bool = False,
+    log_gaps: bool | Clock = False,
 ) -> ibis.Table:
     """Reduce orders to one row per customer, as of a date.
 
@@ -65,8 +68,9 @@ def customer_summary(
     unit : {"day", "week", "month"}
         Unit of recency and T. A week is 7 days, a month 30.4375. Models that are fitted to the summary take horizons and answer in it;
         ``CustomerValue(unit=…)``, which discounts by the year, is told the same.
-    log_gaps : bool
-        Adds how regular a customer is, which ``BGCNBD`` and ``MBGCNBD`` are fitted to.
+    log_gaps : bool or Clock
+        Adds how regular a customer is, which ``BGCNBD`` and ``MBGCNBD`` are fitted to: measured on a clock where one is given, as they
+        need it on a clock.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def customer_summary(
     Raises
     ------
     ParameterError
-        ``as_of`` is before the first order, ``unit`` is unknown, a date cannot be read.
+        ``as_of`` is before the first order, ``unit`` is unknown, a date cannot be read, or the clock is not of this day and unit.
     DataError
         A column is missing, or there are no orders.
 
@@ -119,7 +123,7 @@ def customer_summary(
 
 
 def summary_until(
-    orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day", *, log_gaps: bool = False
+    orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day", *, log_gaps: bool | Clock = False
 ) -> ibis.Table:
     """Reduce orders as :func:`customer_summary` does, up to a day that is known to be in their history: the engine is not asked.
 
@@ -135,9 +139,15 @@ def summary_until(
         raise ParameterError.dates_out_of_order("start", start, "as_of", end)
     days = occasion_days(between(orders, start, end))
     gap, more = {}, {}
-    if log_gaps:
-        before = days["day"].lag().over(ibis.window(group_by=["customer_id", "is_occasion"], order_by="day"))
-        since = days["day"].delta(before, unit="day").cast("float64") / scale
+    if log_gaps is not False:
+        if log_gaps is not True:
+            days = _on_clock(days, log_gaps, end, scale)
+        window = ibis.window(group_by=["customer_id", "is_occasion"], order_by="day")
+        if log_gaps is True:
+            since = days["day"].delta(days["day"].lag().over(window), unit="day").cast("float64") / scale
+        else:
+            since = days["hand"] - days["hand"].lag().over(window)
+            since = ibis.ifelse(since < _NO_TIME, _NO_TIME, since)
         gap = {"gap": ibis.ifelse(days["is_occasion"], since, None).ln()}
     # Columns that are null where they do not count, not filtered aggregates: engines are faster so.
     split = days.select(
@@ -147,7 +157,7 @@ def summary_until(
         spend=ibis.ifelse(days["is_occasion"], days["spend"], None),
         back=ibis.ifelse(days["is_occasion"], None, days["spend"]),
     )
-    if log_gaps:
+    if log_gaps is not False:
         more = {"_gaps": split["gap"].sum()}
     grouped = split.group_by("customer_id").agg(
         **more,
@@ -174,8 +184,24 @@ def summary_until(
         occasions=grouped["occasions"].cast("int64"),
         total_spend=grouped["_spend"].cast("float64"),
         returned=grouped["_returned"].fill_null(0).cast("float64"),
-        **({"log_gaps": grouped["_gaps"].fill_null(0.0)} if log_gaps else {}),
+        **({} if log_gaps is False else {"log_gaps": grouped["_gaps"].fill_null(0.0)}),
     )
+
+
+def _on_clock(days: ibis.Table, clock: Clock, end: dt.date, scale: float) -> ibis.Table:
+    """Days with what a clock shows on each, in units of it before the end."""
+    import ibis
+    import numpy as np
+
+    if clock.end != end or clock.days_per_unit != scale:
+        expected = f"a clock that ends on {end} and has {scale:g} days to a unit"
+        raise ParameterError.expected(
+            "customer_summary", "log_gaps", expected, f"one of {clock.end} and {clock.days_per_unit:g} days"
+        )
+    back = np.arange(_LONGEST)
+    hands = {"_day": [end - dt.timedelta(days=int(one)) for one in back], "hand": clock.at(-back / scale)}
+    shown = ibis.memtable(hands, schema={"_day": "date", "hand": "float64"})
+    return days.left_join(shown, days["day"] == shown["_day"]).drop("_day")
 
 
 def distinct_states(summary: Any) -> ibis.Table:
@@ -214,7 +240,7 @@ def holdout_summary(
     until: str | dt.date | None = None,
     unit: str = "day",
     *,
-    log_gaps: bool = False,
+    log_gaps: bool | Clock = False,
 ) -> ibis.Table:
     """Summarise customers as of a date, and what they did after it.
 
@@ -228,7 +254,7 @@ def holdout_summary(
         Last day of the holdout period, inclusive; default: the day of the last order.
     unit : {"day", "week", "month"}
         Unit of recency, T and horizon.
-    log_gaps : bool
+    log_gaps : bool or Clock
         As of :func:`customer_summary`.
 
     Returns

@@ -19,6 +19,7 @@ import crmlab
 from crmlab.analyses.data_quality.reductions import without_occasion
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.customers import customer_summary, distinct_states, holdout_summary, occasion_days, repeat_times
+from crmlab.models import Clock
 from tests.frames import by_customer, orders
 
 RETAIL = Path(os.environ.get("CRMLAB_DATA", "data/private"))
@@ -567,6 +568,10 @@ def test_engines_log_gaps(both):
     one, other = both(lambda orders: customer_summary(orders, unit="week", log_gaps=True), orders=HISTORY)
     assert (one["log_gaps"] != 0).any()
     _same(one, other)
+    clock = Clock(end=dt.date(2024, 2, 29))
+    timed, elsewhere = both(lambda orders: customer_summary(orders, unit="week", log_gaps=clock), orders=HISTORY)
+    _same(timed, elsewhere)
+    assert timed["log_gaps"].sum() == pytest.approx(one["log_gaps"].sum(), abs=1e-9)
 
 
 @pytest.mark.proof

@@ -34,6 +34,7 @@ class BetaGeometric(WithCovariates):
         "b": "chance to drop out: b of its Beta distribution",
     }
     takes_clock = True
+    learns_clock: ClassVar[bool] = True  # a season can be learnt with it
     moves: ClassVar[Mapping[str, Sequence[float]]] = {PURCHASE: (0, -1, 0, 0), DROPOUT: (0, 0, 1, 0)}
     _extra: ClassVar[int]
 

@@ -22,8 +22,9 @@ class BGCNBD(RegularBuyers):
         Phases that a purchase needs, from 1 to 20; default: the one of the highest likelihood.
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
-    clock
-        None: a season is not known to it yet.
+    clock : Clock, optional
+        A season, as :func:`~crmlab.models.btyd.seasonality.fit_clock` learns it with BG/NBD or MBG/NBD; the logs of gaps must then be of
+        gaps on it: ``customer_summary(orders, unit="week", log_gaps=clock)``.
     unit
         See :class:`~crmlab.models.btyd.future.Future`.
 

@@ -99,6 +99,11 @@ class Future(WeightedModel):
             raise ModelError.expected(type(self).__name__, "unit", "a word in the singular, such as 'week'", unit)
         return unit, "units of time" if self.unit is None else f"{unit}s"
 
+    @property
+    def _smooth(self) -> float:
+        """How far from real times what is expected by then is analytic in their logs, as of :func:`nodes_of`."""
+        return float(np.pi)
+
     # What a model must say of a customer.
 
     @abstractmethod
@@ -130,7 +135,7 @@ class Future(WeightedModel):
         times, matrix = ages, None
         if clock is not None and not clock.flat:
             # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
-            times, values = nodes_of(max(float(ages.max()), 1e-9), self.time_scale(self.parameters(), new))
+            times, values = nodes_of(max(float(ages.max()), 1e-9), self.time_scale(self.parameters(), new), self._smooth)
             matrix = values(ages)
         place = place.reshape(age.shape)
 
@@ -296,12 +301,7 @@ class Future(WeightedModel):
         super()._checked_options()
         _ = self.unit_names  # checks it
         if self.clock is not None and not self.takes_clock and not self.clock.flat:
-            why = (
-                "counts whole periods"
-                if self.whole_periods
-                else "goes by the gaps between purchases, which run on in the calendar"
-            )
-            expected = f"none that runs otherwise than the calendar: this model {why}"
+            expected = "none that runs otherwise than the calendar: this model counts whole periods"
             raise ModelError.expected(type(self).__name__, "clock", expected, "a clock with a season")
 
     def new_customer(self) -> States:
@@ -398,7 +398,7 @@ class Future(WeightedModel):
             )
         times, run, plain, worth = clock.steps(delta, horizon, money=money)
         reach, scale = self.worth_counting(delta, horizon), self.time_scale(params, states)
-        nodes, values = nodes_of(max(float(run[-1]), float(times[-1]), reach), scale)
+        nodes, values = nodes_of(max(float(run[-1]), float(times[-1]), reach), scale, self._smooth)
         bought = self.purchases_by(params, states, nodes)
         closed = discounting(values, reach, scale, delta) @ bought
         even, moved = plain @ np.diff(values(times), axis=0), worth @ np.diff(values(run), axis=0)

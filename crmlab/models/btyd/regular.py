@@ -46,7 +46,7 @@ class RegularBuyers(BetaGeometric):
     }
     needs = "frequency, recency, T and log_gaps"
     also_saved = ("k", "profile")
-    takes_clock = False
+    learns_clock = False
 
     def __init__(
         self,
@@ -113,7 +113,8 @@ class RegularBuyers(BetaGeometric):
         summary : table
             frequency, recency, T and log_gaps, the sum over a customer's repeat purchases of the log of the time since the purchase
             before, in the unit of T (0 where there is none), as ``customer_summary(orders, log_gaps=True)`` makes it; and an optional
-            whole-number ``weight``: log_gaps is then the mean of the customers that a row stands for. With ``k=1`` it is not needed.
+            whole-number ``weight``: log_gaps is then the mean of the customers that a row stands for. With ``k=1`` it is not needed. With a
+            clock gaps are of its time: ``customer_summary(orders, unit="week", log_gaps=clock)``.
         y : None
             Not used; there for scikit-learn.
         *more
@@ -182,14 +183,18 @@ class RegularBuyers(BetaGeometric):
         some = x > 0
         refuse(name, "log_gaps must be finite where frequency is above 0", some & ~np.isfinite(found), frame)
         # The mean of logs is at most the log of the mean.
+        clock, recency = self._running, columns[1]
+        if clock is not None:
+            recency = clock.at(columns[1] - columns[2]) - clock.at(-columns[2])
         with np.errstate(divide="ignore", invalid="ignore"):
-            most = x * (np.log(columns[1] / np.maximum(x, 1.0)) + _ROUNDED)
+            most = x * (np.log(recency / np.maximum(x, 1.0)) + _ROUNDED)
         refuse(
             name,
             "log_gaps must be at most frequency × log(recency / frequency), which it is where all gaps are alike",
             some & (found > most),
             frame,
-            "The logs must be of times in the unit of recency, one for each repeat purchase.",
+            "The logs must be of times in the unit of recency, one for each repeat purchase"
+            + (".", ", on the clock: customer_summary(orders, unit='week', log_gaps=clock).")[clock is not None],
         )
         each = np.where(some, found, 0.0)
         return float(each.sum() if weight is None else weight @ each)
@@ -288,10 +293,14 @@ class RegularBuyers(BetaGeometric):
         """Expected rates given all that is known, for k = 1 alone: with more phases a season moves the gaps themselves."""
         if self._phases == 1:
             return super().conditional_rates(params, states)
-        hint = "Take BGNBD or MBGNBD."
-        raise ModelError.needs(
-            f"{type(self).__name__}: a season", "purchases that come by chance alone", f"k = {self._phases}", hint
-        )
+        hint = "Learn it with BGNBD or MBGNBD."
+        needed = "purchases that come by chance alone, where a season is learnt"
+        raise ModelError.needs(type(self).__name__, needed, f"k = {self._phases}", hint)
+
+    @property
+    def _smooth(self) -> float:
+        # Regular purchases come in waves, the longer the larger k.
+        return float(np.pi) / (1.0 if self._phases == 1 else 2 + self._phases / 2)
 
     def _renewals(self, params: Array) -> Renewals:
         r, _, a, b = params.tolist()
@@ -429,10 +438,13 @@ class RegularBuyers(BetaGeometric):
             return super().simulated_futures(params, states, some, delta, horizon, draws, money=money)
         taken = states.taken(some)
         alive, size = self.chance_alive(params, states)[some], (len(taken.weight), draws[0])
-        place, time = self._drawn(params, (taken, alive), min(horizon, 60 / delta) if delta > 0 else horizon, draws)
+        end = self.elapsed(min(horizon, 60 / delta) if delta > 0 else horizon)
+        place, time = self._drawn(params, (taken, alive), end, draws)
+        clock = self._running
+        worth = np.exp(-delta * time) if clock is None else clock.discount(delta, time, money=money)
         cells = size[0] * size[1]
         count = np.asarray(np.bincount(place, minlength=cells), dtype=float)
-        total = np.asarray(np.bincount(place, weights=np.exp(-delta * time), minlength=cells), dtype=float)
+        total = np.asarray(np.bincount(place, weights=worth, minlength=cells), dtype=float)
         return count.reshape(size), total.reshape(size)
 
     def simulated_counts(
@@ -470,9 +482,10 @@ class RegularBuyers(BetaGeometric):
         return (place % m) * n + place // m, time / factor[place % m]
 
     def drawn(self, params: Array, new: States, asked: Array, horizon: float | None, seed: int) -> pd.DataFrame:
-        """What newcomers did by the ages asked, at given parameters, with ``log_gaps``; see the base class."""
-        age, rng = asked, np.random.default_rng(seed)
-        more = 0.0 if horizon is None else self.checked_horizon(horizon)
+        """What newcomers did by the ages asked, at given parameters, with ``log_gaps`` (with a clock, of gaps on it)."""
+        rng, clock = np.random.default_rng(seed), self._running
+        age = asked if clock is None else -clock.at(-asked)
+        more = 0.0 if horizon is None else self.elapsed(self.checked_horizon(horizon))
         place, time = self._drawn(params, (new, self.chance_alive(params, new)), (age + more)[:, None], (1, rng))
         order = np.lexsort((time, place))
         place, time = place[order], time[order]
@@ -481,11 +494,13 @@ class RegularBuyers(BetaGeometric):
         seen = time <= age[place]
         recency = np.zeros(len(age))
         np.maximum.at(recency, place[seen], time[seen])
+        if clock is not None:
+            recency = np.where(recency > 0, np.clip(clock.back(recency - age) + asked, 0.0, asked), 0.0)
         frame = pd.DataFrame(
             {
                 "frequency": np.bincount(place[seen], minlength=len(age)),
                 "recency": recency,
-                "T": age,
+                "T": asked,
                 "log_gaps": np.bincount(place[seen], weights=np.log(gap[seen]), minlength=len(age)),
             }
         )

@@ -85,7 +85,7 @@ def fit_clock(
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way, for the model; Dempster, Laird and Rubin (1977) for EM, and
     Louis (1982), Finding the observed information matrix when using the EM algorithm, JRSS B 44, for the steps.
     """
-    if not model.takes_clock:
+    if not getattr(model, "learns_clock", False):
         raise ModelError.expected("fit_clock", "model", "a BGNBD or MBGNBD", type(model).__name__)
     hint = "Learn the clock with a model without them, and give it to the one with them."
     refuse_covariates("fit_clock", model, hint)

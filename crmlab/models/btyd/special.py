@@ -234,10 +234,13 @@ def discounted_power(q: Array, n: Array, limit: Array) -> Array:
     return out.reshape(shape)
 
 
-def nodes_of(reach: float, scale: float) -> tuple[Array, Callable[[Array], Array]]:
-    """Times up to ``reach`` at which a function that is 0 at 0 is worked out, and the matrix that takes it to other times."""
+def nodes_of(reach: float, scale: float, smooth: float = np.pi) -> tuple[Array, Callable[[Array], Array]]:
+    """Times up to ``reach`` at which a function that is 0 at 0 is worked out, and the matrix that takes it to other times.
+
+    ``smooth``: how far from real ones the function is analytic in log(1 + time / scale).
+    """
     top = float(np.log1p(reach / scale))
-    count = int(np.ceil(32 / np.arcsinh(2 * np.pi / max(top, 1e-3)))) + 3
+    count = int(np.ceil(32 / np.arcsinh(2 * smooth / max(top, 1e-3)))) + 3
     angle = (2 * np.arange(count) + 1) * np.pi / (2 * count)
     nodes = top / 2 * (1 + np.cos(angle))
     sign = (-1.0) ** np.arange(count) * np.sin(angle)

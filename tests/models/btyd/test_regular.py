@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import crmlab
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, ParameterError
 from crmlab.models import (
     BGCNBD,
     BGNBD,
@@ -455,12 +456,10 @@ def test_what_cannot_be_is_said(base):
         ModelError, match=r"log_gaps must be at most frequency × log\(recency / frequency\).* in the unit of recency"
     ):
         MBGCNBD().fit(base.assign(log_gaps=days))
-    with pytest.raises(ModelError, match="goes by the gaps between purchases"):
-        MBGCNBD(clock=Clock(end=dt.date(2024, 12, 31), season=1 + 0.2 * np.sin(2 * np.pi * np.arange(365) / 365))).fit(base)
     with pytest.raises(ModelError, match="fit_clock: 'model' must be a BGNBD or MBGNBD. Got 'MBGCNBD' instead"):
         fit_clock(MBGCNBD(k=2), base, pd.Series(dtype=float), dt.date(2024, 12, 31))
     with pytest.raises(
-        ModelError, match="a season: needs purchases that come by chance alone. Found: k = 2. Take BGNBD or MBGNBD"
+        ModelError, match="BGCNBD: needs purchases that come by chance alone, .* Found: k = 2. Learn it with BGNBD"
     ):
         by_cohort(BGCNBD.from_params(k=2, **PARAMS), base, pd.DataFrame(), dt.date(2024, 12, 31))
     with pytest.raises(NotFittedError):
@@ -469,8 +468,87 @@ def test_what_cannot_be_is_said(base):
         MBGCNBD().fit(base["frequency"], base["recency"], base["T"])
 
 
+# On a clock
+
+
+END = dt.date(2024, 12, 31)
+WAVE = 1 + 0.6 * np.sin(2 * np.pi * np.arange(365) / 365)
+SEASON = Clock(end=END, season=WAVE / WAVE.mean())
+
+
+def on_the_clock(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same customers in operational time, of which their gaps are already."""
+    first = SEASON.at(-frame["T"])
+    recency = np.where(frame["frequency"] > 0, SEASON.at(frame["recency"] - frame["T"]) - first, 0.0)
+    return frame.assign(recency=recency, T=-first)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_clock_the_model_is_the_same_in_its_time(kind):
+    truth = kind.from_params(k=3, **PARAMS).set_params(clock=SEASON)
+    ages = np.random.default_rng(4).uniform(30, 100, 4000)
+    data = truth.simulate(ages, 26.0, seed=4)
+    assert (data["recency"] <= data["T"]).all() and data["T"].equals(pd.Series(ages))
+    timed, plain = kind(clock=SEASON).fit(data), kind().fit(on_the_clock(data))
+    assert timed.k_ == plain.k_ == 3
+    assert timed.profile_ == pytest.approx(plain.profile_, abs=1e-4)
+    assert timed.params_ == pytest.approx(plain.params_, rel=1e-4)
+    assert timed.score(data) == pytest.approx(timed.log_likelihood_ / len(data), rel=1e-9)
+    some, reach = data.iloc[:300], timed.elapsed(26.0)
+    np.testing.assert_allclose(
+        timed.expected_purchases(some, 26.0), plain.expected_purchases(on_the_clock(some), reach), rtol=1e-3
+    )
+    np.testing.assert_allclose(timed.probability_alive(some), plain.probability_alive(on_the_clock(some)), rtol=1e-3, atol=1e-6)
+    # What came in a half year that is not like the year, where one without the clock goes wrong.
+    came = data["holdout_purchases"].sum()
+    assert timed.expected_purchases(data, 26.0).sum() == pytest.approx(came, rel=0.05)
+    unaware = data.assign(log_gaps=np.where(data["frequency"] > 0, -99.0, 0.0))  # given k they move no parameter
+    assert abs(kind(k=3).fit(unaware).expected_purchases(data, 26.0).sum() / came - 1) > 0.1
+
+
+def test_discounts_on_a_clock_are_those_of_the_calendar(base):
+    still = Clock(end=END, season=1 + 1e-9 * np.sin(2 * np.pi * np.arange(365) / 365))
+    model, some = MBGCNBD.from_params(k=3, **PARAMS), base.iloc[:200]
+    found = model.discounted_expected_purchases(some, 0.005)
+    model.set_params(clock=still)
+    np.testing.assert_allclose(model.discounted_expected_purchases(some, 0.005), found, rtol=2e-5, atol=1e-9)
+    model.set_params(clock=SEASON)
+    states, params, rng = model.states_of(of_lives()), model.parameters(), np.random.default_rng(1)
+    count, total = model.simulated_futures(params, states, slice(None), 0.02, 26.0, (20_000, rng))
+    for drawn_, told in (
+        (count, model.mean_purchases(params, states, 26.0)),
+        (total, model.mean_discounted(params, states, 0.02, 26.0)),
+    ):
+        assert (np.abs(drawn_.mean(axis=1) - told) < 4 * drawn_.std(axis=1) / np.sqrt(20_000) + 1e-4).all()
+
+
+def test_gaps_on_a_clock_are_those_of_its_time():
+    days = [dt.date(2023, 3, 1), dt.date(2023, 7, 14), dt.date(2024, 1, 2), dt.date(2024, 11, 30)]
+    orders = pd.DataFrame({"customer_id": ["a"] * 4 + ["b"], "ordered_at": [*days, END], "amount": 5.0})
+    found = crmlab.customer_summary(orders, END, unit="week", log_gaps=SEASON).order_by("customer_id").to_pandas()
+    shown = SEASON.at(-np.array([(END - day).days for day in days]) / 7)
+    assert found["log_gaps"].tolist() == pytest.approx([np.log(np.diff(shown)).sum(), 0.0], abs=1e-9)
+    assert crmlab.customer_summary(orders, END, unit="week", log_gaps=Clock(end=END)).to_pandas()[
+        "log_gaps"
+    ].max() == pytest.approx(np.log([(b - a).days / 7 for a, b in pairwise(days)]).sum(), abs=1e-9)
+    # Days on which nothing can be bought take no time, and their logs are finite.
+    shut = Clock(end=END, special={END: 0.0})
+    close = pd.DataFrame({"customer_id": "a", "ordered_at": [END - dt.timedelta(days=1), END], "amount": 5.0})
+    assert np.isfinite(crmlab.customer_summary(close, END, unit="week", log_gaps=shut).to_pandas()["log_gaps"]).all()
+    for clock, unit in ((SEASON, "day"), (Clock(end=dt.date(2024, 12, 1)), "week")):
+        with pytest.raises(ParameterError, match="'log_gaps'.*a clock that ends on 2024-12-31 and has"):
+            crmlab.customer_summary(orders, END, unit=unit, log_gaps=clock)
+
+
+def test_gaps_of_another_time_than_the_clock_are_refused(base):
+    late = base[base["frequency"] > 4]
+    slow = Clock(end=END, season=np.where(np.arange(365) < 180, 1.9, 0.1) / np.where(np.arange(365) < 180, 1.9, 0.1).mean())
+    with pytest.raises(ModelError, match=r"on the clock: customer_summary\(orders, unit='week', log_gaps=clock\)"):
+        MBGCNBD(clock=slow).fit(late)
+
+
 def test_a_season_of_no_waves_is_none(base):
-    even = MBGCNBD(k=3, clock=Clock(end=dt.date(2024, 12, 31))).fit(base)
+    even = MBGCNBD(k=3, clock=Clock(end=END)).fit(base)
     assert even.params_ == MBGCNBD(k=3).fit(base).params_
 
 
