@@ -23,6 +23,8 @@ TYPES = {
     "quantity": MONEY,
     "unit_cost": MONEY,
     "acquired_at": pa.date32(),
+    **dict.fromkeys(("started_at", "ended_at", "trial_until", "cancelled_at"), pa.date32()),
+    "price": MONEY,
     "name": pa.string(),
 }
 

@@ -26,6 +26,7 @@ from pathlib import Path
 CUSTOMERS = {
     "shop": "C000001",
     "donors": "D00001",
+    "club": "M00001",
     "cdnow": "00001",
     "cdnow_sample": "00050",
     "online_retail": "12748",
@@ -50,6 +51,7 @@ def render(out: Path, data: Sequence[str], force: bool = False) -> int:
             state = "ok" if record.status == "up_to_date" else record.status
             states[record.report] = {"status": state, "reason": record.reason if state != "ok" else ""}
             failed += state not in ("ok", "skipped")
+        (out / name).mkdir(parents=True, exist_ok=True)  # where every report is skipped
         (out / name / STATES).write_text(json.dumps(states, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return failed
 

@@ -149,6 +149,10 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     else:
         broken = gravest_first(examined(dataset, (*RULES, after(_today(descriptor)))))
         grave = [breach for breach in broken if breach.grave]
+        if "contracts" in dataset.tables:
+            known = past = History(dataset)
+            customers = collect_value(past.data.contracts["customer_id"].nunique())
+            say(f"  Contracts from {past.first} to {past.as_of}, {customers:,} customer{'' if customers == 1 else 's'}")
     unnamed = 'not set (write yours at the top of the TOML file, such as currency = "EUR")'
     say(f"  Currency: {descriptor.currency or unnamed}")
     say(f"  Tables: {', '.join(dataset.tables)}")
@@ -159,8 +163,8 @@ def _say_findings(data: str, dataset: Dataset) -> None:
         say(f"Points marked “unsure” in {descriptor.where}. Settle each one, then delete its line “# unsure: …”:")
     for doubt in doubts:
         say(f"  - {doubt}")
-    faults = _say_reports(data, known)
-    _say_next(data, descriptor, len(grave) + len(doubts) + faults, short)
+    faults, allowed = _say_reports(data, known)
+    _say_next(data if allowed else "", descriptor, len(grave) + len(doubts) + faults, short)
 
 
 def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
@@ -183,7 +187,9 @@ def _wanted(known: Dataset | History) -> list[str]:
     """What is to be known of money where no margin is known."""
     from crmlab.history.past import History
 
-    return known.margin(None).advice("to see what pays") if isinstance(known, History) else []
+    if isinstance(known, History) and "orders" in known.data.tables:
+        return known.margin(None).advice("to see what pays")
+    return []
 
 
 def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> None:
@@ -201,8 +207,11 @@ def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> No
         say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
 
 
-def _say_reports(data: str, known: Dataset | History) -> int:
-    """Say of each report whether it can be made; all are asked of one history. Returns how many wait for a correction of the file."""
+def _say_reports(data: str, known: Dataset | History) -> tuple[int, bool]:
+    """Say of each report whether it can be made; all are asked of one history.
+
+    Returns how many wait for a correction of the file, and whether any can be made.
+    """
     from crmlab.history.past import History
     from crmlab.page.declarations import Readiness
     from crmlab.report.jobs import Order, plan_jobs
@@ -224,14 +233,21 @@ def _say_reports(data: str, known: Dataset | History) -> int:
             told = f" ({'; '.join(ready.remarks)})" if ready.remarks else ""
             say(f"  yes  {job.name}{told}")
         faults += ready.mend
-    return faults
+    return faults, not asked or any(not ready.why_not for _, ready in asked)
 
 
 def _say_next(data: str, descriptor: Descriptor, questions: int, short: int) -> None:
-    """The last line: what is open, and what to do next. It says "No problems" only where the page says "Good"."""
+    """The last line: what is open, and what to do next. It says "No problems" only where the page says "Good".
+
+    ``data`` is empty where no report can be made.
+    """
     run = f"crmlab run --data {data}"
-    if questions:
-        many = "1 open question" if questions == 1 else f"{questions} open questions"
+    many = "1 open question" if questions == 1 else f"{questions} open questions"
+    if questions and not data:
+        say(f"{many}: correct {descriptor.where} or the source, then check again.")
+    elif not data:
+        say("No questions, but these tables allow no report yet: each says above what it needs.")
+    elif questions:
         say(
             f"{many}: correct {descriptor.where} or the source, then check again. Or run the reports on the data as they stand: {run}"
         )

@@ -13,8 +13,9 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.data.catalog import dataset_names
     from crmlab.data.dataset import Dataset, open_dataset
+    from crmlab.data.shop.club import make_club
     from crmlab.data.shop.donors import make_donors
     from crmlab.data.shop.make import make_shop
 
-__all__ = ["Dataset", "dataset_names", "make_donors", "make_shop", "open_dataset"]
+__all__ = ["Dataset", "dataset_names", "make_club", "make_donors", "make_shop", "open_dataset"]
 __getattr__, __dir__ = lazy_names(__name__)

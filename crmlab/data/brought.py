@@ -344,10 +344,12 @@ def _check(guess: Guess, guesses: Sequence[Guess], silent: Mapping[str, set[str]
 
 
 def _required(table: str, guesses: Sequence[Guess]) -> list[str]:
-    """The columns that a table cannot be without. Orders without numbers are one a row; lines may take from orders what they lack."""
+    """The columns that a table cannot be without. Orders and contracts without ids are one a row; lines may take theirs from orders."""
     names = [column.name for column in TABLES[table].columns if column.required and not column.nullable]
     if table == "orders":
         names.remove("order_id")
+    if table == "contracts":
+        names.remove("contract_id")
     if table == "order_lines" and any(guess.table == "orders" and "order_id" in guess.columns for guess in guesses):
         names = [name for name in names if name not in ("customer_id", "ordered_at")]
     return names

@@ -174,6 +174,11 @@ class Dataset:
         """One row per response."""
         return self.table("responses")
 
+    @property
+    def contracts(self) -> ibis.Table:
+        """One row per contract of a subscription or membership, and per change of its price or plan."""
+        return self.table("contracts")
+
 
 def open_dataset(
     source: Any,
@@ -200,8 +205,8 @@ def open_dataset(
     source : str, path, table or dict
         A name in ``data/`` (``"shop"``), or the path of a TOML file. Or a table: a frame of pandas, Polars or PyArrow, an Ibis table; the
         path of a csv, Parquet, JSON or workbook file, or of a folder of them. Or a dict with a table or path for each of ``"orders"``,
-        ``"order_lines"``, ``"products"``, ``"customers"``, ``"cells"``, ``"contacts"`` and ``"responses"``, of which it needs those that
-        you have.
+        ``"order_lines"``, ``"products"``, ``"customers"``, ``"cells"``, ``"contacts"``, ``"responses"`` and ``"contracts"``, of which it
+        needs those that you have.
     engine : None, "duckdb", "spark" or a SparkSession
         Where reductions run. Default: DuckDB in this process; for a data set in a database, that database.
     memory : CampaignReader, optional

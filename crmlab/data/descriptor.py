@@ -44,6 +44,7 @@ Rate = Decimal | Literal["drop"]
 SIMULATED = {
     "shop": ("order_lines", "products", "customers", "cells", "contacts", "responses"),
     "donors": ("orders", "customers"),
+    "club": ("contracts", "customers"),
 }
 LEAST_CUSTOMERS = 100  # a smaller simulated shop sends no campaigns: its lists would be too short
 

@@ -64,6 +64,7 @@ _SOURCES: dict[str, type[Any]] = {
     "spark": _Nothing,
     "shop": _Shop,
     "donors": _Donors,
+    "club": _Donors,
 }
 SOURCE_KINDS = tuple(_SOURCES)
 

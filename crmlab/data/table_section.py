@@ -193,6 +193,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "spark": ("from_table", *_RULES),
     "shop": (),
     "donors": (),
+    "club": (),
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
 _SALES_ONLY = ("keep", "drop", "without")  # of tables with a status
@@ -207,7 +208,7 @@ def _takes_effect(option: str, columns: Sequence[str]) -> bool:
     if option == "customer_hash":
         return "customer_id" in columns
     return option != "amounts_in" or bool(
-        {"amount", "acquisition_cost", "unit_cost", "fixed_cost", "cost_per_response"} & set(columns)
+        {"amount", "acquisition_cost", "unit_cost", "fixed_cost", "cost_per_response", "price"} & set(columns)
     )
 
 

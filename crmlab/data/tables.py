@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CELLS",
     "CONTACTS",
+    "CONTRACTS",
     "CUSTOMERS",
     "IBIS_TYPES",
     "KIND_WORDS",
     "ORDERS",
     "ORDER_LINES",
+    "PERIODS",
     "PRODUCTS",
     "RESPONSES",
     "RESPONSE_KINDS",
@@ -120,7 +122,7 @@ class TableSpec:
     @property
     def moment(self) -> str | None:
         """Name of the column that says when a row came about; None where rows have no days of their own."""
-        return next((name for name in ("ordered_at", "contacted_at", "responded_at") if self.column(name)), None)
+        return next((name for name in ("ordered_at", "contacted_at", "responded_at", "started_at") if self.column(name)), None)
 
     @property
     def kept(self) -> tuple[Column, ...]:
@@ -265,6 +267,27 @@ RESPONSES = TableSpec(
     ("customer_id", "responded_at", "kind"),
 )
 
+# What the price of a contract may be for, as canonical tables write it; other words for them are read (crmlab.data.reading.billing).
+PERIODS = ("day", "week", "4 weeks", "month", "quarter", "half-year", "year")
+
+CONTRACTS = TableSpec(
+    "contracts",
+    "one row per contract of a subscription or membership; where its price or plan changes, a further row begins",
+    (
+        Column("contract_id", "text", "identifier of the contract; the rows of one contract share it"),
+        _CUSTOMER_ID,
+        Column("started_at", "date", "first day on which these terms hold"),
+        _optional("ended_at", "date", "last day on which they hold; missing while the contract is open"),
+        Column("price", "money", "what one period costs; 0 for a free plan", at_least=0),
+        Column("period", "text", f"what the price is for: {', '.join(PERIODS)}", one_of=PERIODS),
+        _optional("plan", "text", "what was subscribed to: basic, plus, …"),
+        _optional("trial_until", "date", "last day of the free trial with which the row begins; missing where there is none"),
+        _optional("cancelled_at", "date", "day on which notice was given; from then on the end is known"),
+        _input("currency", "text", "ISO code of the row's currency; the data set's, or one with a rate"),
+    ),
+    ("customer_id", "started_at", "contract_id"),
+)
+
 TEST = TableSpec(
     "test",
     "one row per customer of a test in one file, with what came of it; its outcomes and covariates are further columns",
@@ -277,7 +300,7 @@ TEST = TableSpec(
 )
 
 TABLES: dict[str, TableSpec] = {
-    spec.name: spec for spec in (ORDERS, ORDER_LINES, PRODUCTS, CUSTOMERS, CELLS, CONTACTS, RESPONSES, TEST)
+    spec.name: spec for spec in (ORDERS, ORDER_LINES, PRODUCTS, CUSTOMERS, CELLS, CONTACTS, RESPONSES, CONTRACTS, TEST)
 }
 
 

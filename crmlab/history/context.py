@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crmlab.collecting import collect_row
 from crmlab.errors import DataError
 from crmlab.frames import as_ibis
-from crmlab.history.orders import as_lines, between, chosen, reach
+from crmlab.history.orders import as_lines, between, chosen, reach, reach_of_contracts
 from crmlab.history.plausible import Reach
 from crmlab.page.format import Format
 
@@ -54,8 +54,15 @@ def reach_of(data: Dataset) -> Reach:
     ------
     DataError
         There are no orders.
+
+    Notes
+    -----
+    Without orders, contracts tell: the days on which they began, or notice was given. Their last day is ``last_day`` of the data set where
+    it names one: contracts may have gone on unchanged until then. A later end, which is planned, is a day that may be named.
     """
     given, cut = data.descriptor, data.until is not None
+    if "orders" not in data.tables and "contracts" in data.tables:
+        return reach_of_contracts(data.contracts, given.last_day, first_given=cut or given.first_day is not None)
     return reach(data.orders, first_given=cut or given.first_day is not None, last_given=cut or given.last_day is not None)
 
 

@@ -7,6 +7,7 @@ said, not summed.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_row
@@ -32,6 +33,7 @@ __all__ = [
     "history",
     "known_until",
     "reach",
+    "reach_of_contracts",
     "to_date",
 ]
 
@@ -240,6 +242,35 @@ def reach(orders: ibis.Table, *, first_given: bool = False, last_given: bool = F
     counts = collect_arrow(days, "day").to_pydict()
     pairs = [(to_date(day, "day"), int(count)) for day, count in zip(counts["day"], counts["orders"], strict=True)]
     return judged(pairs, first_given=first_given, last_given=last_given)
+
+
+def reach_of_contracts(contracts: ibis.Table, last_day: dt.date | None = None, *, first_given: bool = False) -> Reach:
+    """Say which days contracts reach: from the first plausible start to the last day on which one began or was cancelled.
+
+    Parameters
+    ----------
+    contracts : ibis.Table
+        Canonical contracts.
+    last_day : datetime.date, optional
+        The last day that is known, where the data set names it.
+    first_given : bool
+        Whether the data set names its first day: then nothing is judged at that end.
+
+    Raises
+    ------
+    DataError
+        There are no contracts.
+    """
+    moves = contracts.select(ordered_at=contracts["started_at"].cast("timestamp"))
+    if "cancelled_at" in contracts.columns:
+        notice = contracts.filter(contracts["cancelled_at"].notnull())
+        moves = moves.union(notice.select(ordered_at=notice["cancelled_at"].cast("timestamp")))
+    found = reach(moves, first_given=first_given, last_given=last_day is not None)
+    ends = (
+        collect_row(contracts.aggregate(last=contracts["ended_at"].max()))["last"] if "ended_at" in contracts.columns else None
+    )
+    last = found.last if last_day is None else last_day
+    return replace(found, last=last, latest=max(filter(None, (found.latest, last, ends and to_date(ends, "ended_at")))))
 
 
 def known_until(orders: ibis.Table, as_of: str | dt.date | None = None) -> tuple[ibis.Table, dt.date]:

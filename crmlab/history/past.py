@@ -13,6 +13,7 @@ from crmlab.errors import DataError, ParameterError, shown
 from crmlab.history.calendars import checked_end
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.history.context import form_of, margin_known, reach_of
+from crmlab.history.contracts import as_known
 from crmlab.history.customer_days import keep_cut
 from crmlab.history.customers import gaps_until, keep_occasion_days, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
@@ -43,6 +44,7 @@ DATED = {
     "customers": "acquired_at",
     "contacts": "contacted_at",
     "responses": "responded_at",
+    "contracts": "started_at",
 }
 
 
@@ -73,6 +75,8 @@ def checked_data(data: Any) -> Dataset:
 
 class History:
     """A data set with the rows of no later day than ``as_of``, and with no order before the first plausible day.
+
+    Of a data set with contracts and without orders the days are those of its contracts.
 
     Parameters
     ----------
@@ -117,9 +121,13 @@ class History:
         tables = {name: _between(data.table(name), name, begins.get(name), self.as_of) for name in data.tables}
         if "customers" in tables and DATED["customers"] in tables["customers"].columns:
             everybody = data.table("customers")
-            ordered = everybody["customer_id"].isin(tables["orders"]["customer_id"])
-            won = _within(everybody[DATED["customers"]], None, self.as_of) | everybody[DATED["customers"]].isnull()
-            tables["customers"] = everybody.filter(won | ordered)
+            known = _within(everybody[DATED["customers"]], None, self.as_of) | everybody[DATED["customers"]].isnull()
+            for name in ("orders", "contracts"):
+                if name in tables:
+                    known = known | everybody["customer_id"].isin(tables[name]["customer_id"])
+            tables["customers"] = everybody.filter(known)
+        if "contracts" in tables:
+            tables["contracts"] = as_known(tables["contracts"], self.as_of)
         self.data = replace(data, _tables=tables, until=self.as_of)
         self._whole = data
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
@@ -167,6 +175,11 @@ class History:
     def responses(self) -> ibis.Table | None:
         """The responses."""
         return self._table("responses")
+
+    @property
+    def contracts(self) -> ibis.Table | None:
+        """The contracts that had begun; an end that was not known by then, because no notice had been given, is missing."""
+        return self._table("contracts")
 
     @property
     def days(self) -> int:

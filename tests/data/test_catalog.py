@@ -145,7 +145,7 @@ def test_parse_unknown_key_hints():
         ({"source": "files"}, "source must be a section. Got 'files' instead."),
         (
             {"source": {"kind": "mysql"}},
-            "[source] kind must be one of files, duckdb, postgres, spark, shop, donors. Got 'mysql' instead.",
+            "[source] kind must be one of files, duckdb, postgres, spark, shop, donors, club. Got 'mysql' instead.",
         ),
         ({"source": {"kind": ["files"]}}, "[source] kind must be one of"),
         ({"source": {"kind": "duckdb"}}, "[source] file must be given. Got 'nothing' instead."),

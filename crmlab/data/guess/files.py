@@ -25,7 +25,7 @@ __all__ = ["Columns", "answered", "survey", "survey_tables"]
 Columns = Mapping[str, str]
 
 # Orders and what they are made of first: the settings of the data set come from them.
-_RANK = ("orders", "order_lines", "products", "customers", "cells", "contacts", "responses", "test")
+_RANK = ("orders", "order_lines", "products", "customers", "cells", "contacts", "responses", "contracts", "test")
 # Keys at the top of the file.
 _WHOLE = ("guests", "duplicates", "rates", "negative_price", "first_day", "last_day", "missing_customer")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from crmlab.data.exports import Part, recognised
 from crmlab.data.guess.campaign_tables import campaign_table
+from crmlab.data.guess.contract_tables import contract_table
 from crmlab.data.guess.customers import ask_about_customers, person_column
 from crmlab.data.guess.date_columns import Dates
 from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
@@ -38,7 +39,7 @@ from crmlab.errors import SourceError
 __all__ = ["Guess", "dataset_name", "examples", "guesses", "look", "valid"]
 
 _SALES = ("orders", "order_lines")
-_TIMES = (*TIMES, "contacted_at", "responded_at", "opens_on")
+_TIMES = (*TIMES, "contacted_at", "responded_at", "opens_on", "started_at")
 
 _COUNTED = {
     "epoch": "the numbers are seconds since 1970",
@@ -222,9 +223,10 @@ def _known(source: Sample, roles: Roles, profiles: list[Profile], part: Part, de
 def _guessed(source: Sample, *, alone: bool) -> Guess:
     """The guess of a file that no known export explains."""
     profiles = [profile(n, v, source.header) for n, v in zip(source.names, source.columns, strict=True)]
-    campaign = campaign_table(profiles, decimal_sign(profiles)[0]) if source.header else None
+    decimal = decimal_sign(profiles)[0]
+    campaign = campaign_table(profiles, decimal) or contract_table(profiles, decimal) if source.header else None
     if campaign is not None and source.table in (None, campaign.table):
-        if alone:
+        if alone and campaign.table != "contracts":  # a data set may hold these alone
             campaign.doubt(
                 campaign.table,
                 f"The file seems to hold {campaign.table} and no orders. Put this section into the TOML file of your orders.",

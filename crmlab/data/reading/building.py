@@ -393,6 +393,10 @@ def _simulated(descriptor: Descriptor) -> dict[str, pd.DataFrame]:
         from crmlab.data import make_donors
 
         return make_donors(int(descriptor.source.get("customers", 3000)), **arguments).tables
+    if descriptor.kind == "club":
+        from crmlab.data import make_club
+
+        return make_club(int(descriptor.source.get("customers", 2000)), **arguments).tables
     from crmlab.data import make_shop
 
     return make_shop(int(descriptor.source.get("customers", 2000)), **arguments).tables

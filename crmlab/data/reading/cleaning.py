@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.identity import hashed_ids, mapped_columns
+from crmlab.data.reading.billing import in_periods
 from crmlab.data.reading.derived import free
 from crmlab.data.reading.ids import folded, guest
 from crmlab.data.reading.parse import Parser
@@ -22,7 +23,7 @@ from crmlab.data.reading.sales import Sales, foreign, in_codes, net, not_a_sale,
 from crmlab.data.reading.times import check_date_format
 from crmlab.data.statuses import WATCHED
 from crmlab.data.table_section import TableSection
-from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
+from crmlab.data.tables import CONTRACTS, ORDER_LINES, ORDERS, Column, TableSpec
 from crmlab.errors import DataError, listing
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ REASONS = {
     "free_order": "free of charge (free orders are ignored)",
     "duplicate": "the same row again",
 }
+
+
+_NUMBERED = {"orders": "order_id", "contracts": "contract_id"}  # ids that the places of rows stand for where there are none
 
 
 @dataclass(frozen=True)
@@ -194,8 +198,8 @@ def _meant(name: str, found: Sequence[str]) -> str:
 def _derivable(spec: TableSpec, column: Column, mapping: Mapping[str, str]) -> bool:
     if spec is ORDER_LINES and column.name == "amount":
         return {"quantity", "unit_price"} <= set(mapping)
-    # One row of an orders file is one order unless it says otherwise.
-    return spec is ORDERS and column.name == "order_id"
+    # One row of an orders file is one order, one of contracts one contract, unless it says otherwise.
+    return column.name == _NUMBERED.get(spec.name)
 
 
 def _attributes(spec: TableSpec, section: TableSection, found: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
@@ -283,12 +287,14 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
             parsed[name] = ibis.ifelse(blank_value, ibis.literal(0).cast(parsed[name].type()), parsed[name])
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}
     own = [name for name in table.columns if name.startswith(mark) and not name.startswith(f"{mark}raw_")]
-    if spec is ORDERS and "order_id" not in mapping:
-        parsed["order_id"] = _number(table, mark, mapping, raw.before or 0).cast("string").lpad(12, "0")
+    if (own_id := _NUMBERED.get(spec.name)) is not None and own_id not in mapping:
+        parsed[own_id] = _number(table, mark, mapping, raw.before or 0).cast("string").lpad(12, "0")
     if "amount" in section.without:
         parsed["amount"] = ibis.literal(0, "decimal(18, 4)")
     if "customer_id" in section.without and "order_id" in parsed:
         parsed["customer_id"] = parsed["order_id"]
+    if "period" in parsed:
+        parsed["period"] = in_periods(parsed["period"])
     if descriptor.ids == "fold":
         parsed |= {name: folded(parsed[name]) for name in _ids_of(spec) if name in parsed}
     if (code := _currency(table, spec, parsed.get("currency"), mapping, descriptor, mark)) is not None:
@@ -324,7 +330,7 @@ def _currency(
         return None
     own = descriptor.currency.strip().upper()
     code = None if named is None else in_codes(table, f"{mark}raw_currency", named, own)
-    priced = next((f"{mark}raw_{name}" for name in ("amount", "unit_price") if name in mapping), None)
+    priced = next((f"{mark}raw_{name}" for name in ("amount", "unit_price", "price") if name in mapping), None)
     if priced is None or table.get_backend().name != "duckdb" or not table[priced].type().is_string():
         return code
     signs = sign_of(table, priced, own)
@@ -511,8 +517,10 @@ def _outside(cleaning: Cleaning, days: Descriptor | TableSection) -> list[Any]:
     name = cleaning.spec.moment
     if name is None or name not in cleaning.table.columns:
         return []
-    day = cleaning.table[name].date()
-    found = [] if days.first_day is None else [day < ibis.literal(days.first_day)]
+    day = cleaning.table[name].cast("date")
+    # A contract that began before the first day of a data set may still hold on it.
+    first = None if cleaning.spec is CONTRACTS and isinstance(days, Descriptor) else days.first_day
+    found = [] if first is None else [day < ibis.literal(first)]
     return found + ([] if days.last_day is None else [day > ibis.literal(days.last_day)])
 
 

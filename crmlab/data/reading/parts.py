@@ -62,7 +62,7 @@ def days_left(cleaning: Cleaning) -> list[dict[str, Any]]:
         return []
     left = cleaning.table.filter(cleaning.own("reason") == "outside_part")
     money = {"amount": left["amount"].sum()} if "amount" in left.columns else {}
-    return collect_arrow(left.group_by(day=left[moment].date()).agg(n=left.count(), **money), "day").to_pylist()
+    return collect_arrow(left.group_by(day=left[moment].cast("date")).agg(n=left.count(), **money), "day").to_pylist()
 
 
 def united(
@@ -113,7 +113,7 @@ def united(
 
 def _span(rows: ibis.Table, spec: TableSpec) -> tuple[dt.date, dt.date]:
     """The first and the last day of the rows that are kept of a part, of which there are some."""
-    day = rows[spec.moment].date()
+    day = rows[spec.moment].cast("date")
     found = collect_row(rows.aggregate(first=day.min().cast("string"), last=day.max().cast("string")))
     return dt.date.fromisoformat(found["first"]), dt.date.fromisoformat(found["last"])
 

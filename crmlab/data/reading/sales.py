@@ -168,8 +168,23 @@ def net(table: ibis.Table, sales: Sales, parser: Parser) -> ibis.Table:
     """Take refunds and discounts off the amounts, and bring them into the data set's currency."""
     import ibis
 
-    if "amount" not in table.columns:
+    if "amount" in table.columns:
+        table = _less(table, parser)
+    rates = {code: rate for code, rate in sales.currencies.items() if isinstance(rate, Decimal) and rate != 1}
+    if not rates:
         return table
+    code, one = table["currency"].fill_null(""), ibis.literal(Decimal(1), UNIT_PRICE)
+    worth = ibis.cases(*((code == other, ibis.literal(rate, UNIT_PRICE)) for other, rate in rates.items()), else_=one)
+    money = [table[name] for name in ("amount", "return_amount", "refund", "price") if name in table.columns]
+    return table.mutate(
+        **{value.get_name(): ibis.ifelse(code.isin(list(rates)), parser.product(value, worth), value) for value in money}
+    )
+
+
+def _less(table: ibis.Table, parser: Parser) -> ibis.Table:
+    """Take refunds and discounts off the amounts."""
+    import ibis
+
     amount = table["amount"]
     changes: dict[str, Any] = {}
     if "discount" in table.columns:
@@ -182,16 +197,7 @@ def net(table: ibis.Table, sales: Sales, parser: Parser) -> ibis.Table:
         changes |= {"amount": amount - back, "refund": back}
         if parser.spec.name == "orders":
             changes["return_amount"] = (table["return_amount"].fill_null(0) if "return_amount" in table.columns else 0) - back
-    table = table.mutate(**{name: value.cast("decimal(18, 4)") for name, value in changes.items()}) if changes else table
-    rates = {code: rate for code, rate in sales.currencies.items() if isinstance(rate, Decimal) and rate != 1}
-    if not rates:
-        return table
-    code, one = table["currency"].fill_null(""), ibis.literal(Decimal(1), UNIT_PRICE)
-    worth = ibis.cases(*((code == other, ibis.literal(rate, UNIT_PRICE)) for other, rate in rates.items()), else_=one)
-    money = [table[name] for name in ("amount", "return_amount", "refund") if name in table.columns]
-    return table.mutate(
-        **{value.get_name(): ibis.ifelse(code.isin(list(rates)), parser.product(value, worth), value) for value in money}
-    )
+    return table.mutate(**{name: value.cast("decimal(18, 4)") for name, value in changes.items()}) if changes else table
 
 
 def sign_of(table: ibis.Table, amount: str, own: str) -> Any:

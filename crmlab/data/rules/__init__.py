@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from crmlab.data.ledger import Breach
-from crmlab.data.rules import campaigns, customers, doubling, ids, joins, records
+from crmlab.data.rules import campaigns, contracts, customers, doubling, ids, joins, records
 from crmlab.data.rules.reading import LOST, READING, read_breaches
 from crmlab.data.rules.records import after
 from crmlab.data.rules.rule import Rule, exemplary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOST", "READING", "RULES", "Rule", "after", "examined", "exemplary", "gravest_first"]
 
-RULES = (*doubling.RULES, *ids.RULES, *customers.RULES, *records.RULES, *joins.RULES, *campaigns.RULES)
+RULES = (*doubling.RULES, *ids.RULES, *customers.RULES, *records.RULES, *joins.RULES, *campaigns.RULES, *contracts.RULES)
 
 
 def examined(data: Dataset, rules: Iterable[Rule] = RULES) -> list[Breach]:

@@ -25,7 +25,7 @@ _SALESFORCE = r"^00[0-9A-Za-z]{13}$"  # ids that differ by case, and mean it
 
 # Where the ids of each kind stand. What is in the first two tables adds up to money.
 _PLACES = {
-    "customer_id": ("orders", "order_lines", "customers", "contacts", "responses"),
+    "customer_id": ("orders", "order_lines", "customers", "contacts", "responses", "contracts"),
     "product_id": ("order_lines", "products"),
     "order_id": ("orders", "order_lines"),
 }

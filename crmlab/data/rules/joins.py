@@ -111,6 +111,12 @@ RULES = (
         "Everyone who responded is in the customers table",
         ("responses", "customers", "customer_id"),
     ),
+    _rule(
+        "Subscribing customers",
+        "customers",
+        "Everyone with a contract is in the customers table",
+        ("contracts", "customers", "customer_id"),
+    ),
     _rule("Known cells", "cells", "Every cell that was contacted is in the cells table", ("contacts", "cells", "cell_id")),
     _rule(
         "Lines of known orders",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import ibis
 import pandas as pd
@@ -14,6 +15,8 @@ from crmlab.history.orders import daily
 from tests.frames import TYPES, Tables, lines, orders, receipts
 
 NAMED = {rule.name: rule for rule in RULES}
+
+MAY, JUNE = dt.date(2024, 5, 1), dt.date(2024, 6, 1)
 
 CLEAN = {
     "order_lines": lines(
@@ -30,6 +33,11 @@ CLEAN = {
     "cells": pd.DataFrame({"campaign_id": ["m", "m"], "cell_id": ["k", "0"], "control_cell_id": ["0", None], "response_code": ["K", None]}),
     "contacts": pd.DataFrame({"customer_id": ["a", "b"], "cell_id": ["k", "0"], "contacted_at": ["2024-01-05", "2024-01-05"]}),
     "responses": pd.DataFrame({"customer_id": ["a"], "responded_at": ["2024-01-06"], "kind": ["click"], "response_code": ["K"]}),
+    "contracts": pd.DataFrame(
+        [("k1", "a", dt.date(2024, 1, 1), dt.date(2024, 1, 31), Decimal(9), "basic", None), ("k1", "a", dt.date(2024, 1, 31), None, Decimal(12), "plus", None),
+         ("k2", "b", dt.date(2024, 1, 5), None, Decimal(9), "basic", dt.date(2024, 1, 11))],
+        columns=["contract_id", "customer_id", "started_at", "ended_at", "price", "plan", "trial_until"],
+    ),
 }  # fmt: skip
 
 
@@ -99,6 +107,16 @@ BROKEN = {
     "One cell per customer": (with_rows("contacts", ("a", "0", "2024-01-05"), ("a", "x", "2024-01-05")), 1, 2, "m"),
     "Known codes": (with_rows("responses", ("b", "2024-01-06", "click", "k"), ("b", "2024-01-06", "click", None)), 1, 2, "k"),
     "Lines of known orders": (with_lines(("99", "a", "2024-02-05", "p", 1, 10)), 1, 7, "99"),
+    "Contracts counted once": (with_rows("contracts", *[("k3", "b", JUNE, None, Decimal(3), "extra", None)] * 3), 2, 6, "k3"),
+    "Contracts end after they start": (
+        with_rows("contracts", ("k3", "b", JUNE, MAY, Decimal(9), "basic", None), ("k4", "a", JUNE, JUNE, Decimal(0), "day pass", None)), 1, 5, "k3",
+    ),
+    "One price at a time": (with_rows("contracts", ("k2", "b", JUNE, None, Decimal(12), "plus", None)), 1, 4, "k2"),
+    "One contract for a plan": (
+        with_rows("contracts", ("k3", "b", MAY, JUNE, Decimal(9), "basic", None), ("k4", "b", MAY, None, Decimal(9), "extra", None)), 1, 5, "k3",
+    ),
+    "Trials lie in their contracts": (with_rows("contracts", ("k3", "b", JUNE, None, Decimal(9), "extra", MAY)), 1, 4, "k3"),
+    "Subscribing customers": (with_rows("contracts", ("k3", "z", JUNE, None, Decimal(9), "basic", None)), 1, 3, "z"),
     "Contacts who order": ({"contacts": CLEAN["contacts"].assign(customer_id=["y", "z"])}, 2, 2, "y"),
 }  # fmt: skip
 
