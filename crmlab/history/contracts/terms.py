@@ -21,7 +21,20 @@ from crmlab.history.words import YEAR
 if TYPE_CHECKING:
     import ibis
 
-__all__ = ["COLUMNS", "EPOCH", "NEVER", "as_contracts", "as_known", "begun_by", "date_of", "day_of", "number_of", "paid"]
+__all__ = [
+    "COLUMNS",
+    "DAYS",
+    "EPOCH",
+    "MONTHS",
+    "NEVER",
+    "as_contracts",
+    "as_known",
+    "begun_by",
+    "date_of",
+    "day_of",
+    "number_of",
+    "paid",
+]
 
 EPOCH = dt.date(1970, 1, 1)
 NEVER = (dt.date.max - EPOCH).days  # the last day of what has no end
@@ -38,8 +51,8 @@ COLUMNS = {
 }
 _REQUIRED = ("contract_id", "customer_id", "started_at", "price", "period")
 # A month is a twelfth of a year: of how many months, or of how many days, each period is.
-_MONTHS = {"month": 1, "quarter": 3, "half-year": 6, "year": 12}
-_DAYS = {"day": 1, "week": 7, "4 weeks": 28}
+MONTHS = {"month": 1, "quarter": 3, "half-year": 6, "year": 12}
+DAYS = {"day": 1, "week": 7, "4 weeks": 28}
 
 
 def as_contracts(contracts: Any) -> ibis.Table:
@@ -202,9 +215,9 @@ def _monthly(table: ibis.Table) -> Any:
 
     exact = (table["price"].cast("decimal(38, 4)") * 10_000).cast("int64")  # in hundredths of a cent
     times: list[tuple[Any, Any]] = []
-    for period, months in _MONTHS.items():
+    for period, months in MONTHS.items():
         times.append((table["period"] == period, _rounded(exact, 1, 100 * months)))
-    for period, days in _DAYS.items():
+    for period, days in DAYS.items():
         times.append((table["period"] == period, _rounded(exact, YEAR, 1200 * days)))
     cents = ibis.cases(*times, else_=ibis.null("int64"))
     return (cents.cast("decimal(18, 4)") * ibis.literal(Decimal("0.01"), "decimal(18, 4)")).cast("decimal(18, 4)")
