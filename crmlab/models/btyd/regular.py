@@ -22,7 +22,7 @@ from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.fitting import Chances, Part, Rates
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
 from crmlab.models.btyd.priors import Priors
-from crmlab.models.btyd.renewals import Renewals, phase_weights
+from crmlab.models.btyd.renewals import Renewals, phase_weights, renewal_times
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, checked_weight, framed, one_table, refuse
 
@@ -33,7 +33,6 @@ MOST_PHASES = 20
 _FALLS = 2  # of the log-likelihood, one k after another, after which no larger one is tried
 _ROUNDED = 0.05  # by which the mean log of gaps may be off where times were rounded
 _CELLS = 2_000_000  # numbers held at once
-_MOST_PURCHASES = 100_000  # of one customer that are drawn
 
 
 class RegularBuyers(BetaGeometric):
@@ -404,23 +403,9 @@ class RegularBuyers(BetaGeometric):
         self, params: Array, states: tuple[States, Array], until: Array | float, draws: tuple[int, np.random.Generator]
     ) -> tuple[npt.NDArray[np.int64], Array]:
         """Draw all purchases up to a time, which broadcasts to (states, m): the place of each among states × m, and when it is."""
-        k, rng = self._phases, draws[1]
         rate, phase, last = self._lives(params, states, draws)
         end = np.broadcast_to(until, rate.shape).ravel()
-        rate, last = np.maximum(rate, 1e-300).ravel(), last.ravel()
-        time = rng.gamma(k - phase.ravel(), 1.0) / rate
-        active = np.flatnonzero((last > 0) & (time <= end))
-        places, times = [], []
-        for number in range(1, _MOST_PURCHASES):
-            if not len(active):
-                break
-            places.append(active)
-            times.append(time[active])
-            active = active[last[active] > number]
-            time[active] += rng.gamma(k, 1.0, len(active)) / rate[active]
-            active = active[time[active] <= end[active]]
-        none = np.empty(0, dtype=np.int64)
-        return np.concatenate([none, *places]), np.concatenate([np.empty(0), *times])
+        return renewal_times(self._phases, (rate.ravel(), phase.ravel(), last.ravel()), end, draws[1])
 
     def simulated_futures(
         self,

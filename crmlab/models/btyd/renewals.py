@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from crmlab.models.btyd.special import Array, beta_rule, gauss
 
-__all__ = ["Renewals", "phase_weights"]
+__all__ = ["Renewals", "phase_weights", "renewal_times"]
 
 
 _WIDTH = (
@@ -23,6 +24,8 @@ _WIDTH = (
 _NODES = 14  # of each
 _RARE = 1e-3  # below this chance to stay, powers of it are summed; above it, roots of unity are
 _POWERS = 6  # of such a chance: the next is 1e-18
+_NOTHING = 1e-24  # of the heaviest weight
+_MOST_PURCHASES = 100_000  # of one customer that are drawn
 _CELLS = 60_000  # numbers held at once, so that they stay in the processor's cache
 
 
@@ -54,6 +57,48 @@ def phase_weights(k: int, shape: Array, share: Array) -> tuple[Array, Array]:
         terms[:, j] = terms[:, j - 1] * ((shape + (j - 1)) / j) * share
     total = terms.sum(axis=1)
     return terms / total[:, None], total
+
+
+def renewal_times(
+    k: int, lives: tuple[Array, npt.NDArray[np.int64], Array], end: Array, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Draw the times of purchases of some customers.
+
+    Parameters
+    ----------
+    k : int
+        Phases that a purchase needs.
+    lives : (array, array of int, array), each of shape (n,)
+        Rate of phases, phases that have passed since the last purchase, and purchases after which the customer leaves: 0 of who has left.
+    end : array of shape (n,)
+        Up to when.
+    rng : Generator
+
+    Returns
+    -------
+    (who, time) : arrays of shape (purchases,)
+        Places of customers; all first purchases, then all second ones, and so on.
+
+    Examples
+    --------
+    >>> lives = np.array([3.0, 3.0]), np.array([0, 0]), np.array([0.0, 2.0])
+    >>> who, time = renewal_times(3, lives, np.array([100.0, 100.0]), np.random.default_rng(0))
+    >>> who.tolist()
+    [1, 1]
+    """
+    rate, phase, last = np.maximum(lives[0], 1e-300), lives[1], lives[2]
+    time = rng.gamma(k - phase, 1.0) / rate
+    active = np.flatnonzero((last > 0) & (time <= end))
+    places, times = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for number in range(1, _MOST_PURCHASES):
+        if not len(active):
+            break
+        places.append(active)
+        times.append(time[active])
+        active = active[last[active] > number]
+        time[active] += rng.gamma(k, 1.0, len(active)) / rate[active]
+        active = active[time[active] <= end[active]]
+    return np.concatenate(places), np.concatenate(times)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +175,9 @@ class Renewals:
     def _rule(self, x: float, steepest: float) -> tuple[Array, Array]:
         a, b = self.chance
         nodes, weights = beta_rule(a, b, self.past(np.array([x])), steepest)
-        return nodes, weights[0]
+        # A narrow distribution has nodes that count for nothing; what is expected differs by far less than their weights.
+        counts = weights[0] > _NOTHING * weights[0].max()
+        return nodes[counts], weights[0, counts]
 
     def _by_roots(self, x: float, shape: float, z: Array) -> Array:
         k, phase = self.k, np.arange(self.k)
@@ -145,7 +192,7 @@ class Renewals:
         p, weight = np.maximum(p[often], 1e-250), weight[often]
         log_root = np.log1p(-p) / k
         root = np.exp(log_root)
-        step = max(_CELLS // len(p), 1)
+        step = max(_CELLS // max(len(p), 1), 1)
         for turn in range(k // 2 + 1):
             # Roots come in pairs whose terms have the same real part, but for 1 and −1.
             omega = np.exp(2j * np.pi * turn / k)
@@ -190,7 +237,8 @@ class Renewals:
         width = (np.diff(edges)[:, None] * share).ravel() * times
         weight = np.append(delta * np.exp(-delta * times) * width, np.exp(-delta * reach))
         times = np.append(times, reach)
-        kept = weight > 1e-25 * weight.max()
+        # What is expected rises no faster than time.
+        kept = weight * times > 1e-16 * (weight * times).max()
         out = np.empty((len(scale), self.k))
         for start in range(0, len(scale), 64):
             some = scale[start : start + 64]
