@@ -115,7 +115,7 @@ def density(model, each: dict[str, float], x: int, tx: float, T: float) -> float
     return stayed * over_rate(T) + (left * over_rate(tx) if x + first > 0 else 0.0)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [pytest.param(ParetoNBD, marks=pytest.mark.proof), BGNBD, MBGNBD])
 def test_likelihood_is_that_of_each_customers_own_story(model):
     frame = pd.DataFrame(
         {
@@ -474,6 +474,7 @@ def test_priors_of_ones_own_and_pictures(people):
     assert len(plot_posterior(free).get_yticks()) == 4
 
 
+@pytest.mark.proof
 def test_many_coefficients(people):
     rng = np.random.default_rng(3)
     frame = people[MBGNBD].assign(area=rng.choice([f"area {k}" for k in range(8)], 1000))
