@@ -141,6 +141,8 @@ def summary_until(
     gap, more = {}, {}
     if log_gaps is not False:
         if log_gaps is not True:
+            if not hasattr(log_gaps, "at"):
+                raise ParameterError.expected("customer_summary", "log_gaps", "True, False or a Clock", log_gaps)
             days = _on_clock(days, log_gaps, end, scale)
         window = ibis.window(group_by=["customer_id", "is_occasion"], order_by="day")
         if log_gaps is True:

@@ -156,6 +156,36 @@ def test_new_recognises_contracts_by_their_columns_and_what_it_writes_is_read(tm
     assert collect(data.contracts, "customer_id")["customer_id"].nunique() == len(text.splitlines()) - 1
 
 
+HEAD = "Subscription ID,Customer ID,Start Date,Amount,"
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "column", "doubt"),
+    [
+        (HEAD + "Cancelled At,Interval\ns1,c1,2024-01-05,10.00,2024-03-05,month\ns2,c2,2024-01-06,10.00,,month\n",
+         "ended_at", "Cancelled At", "'Cancelled At' is taken for the last day"),
+        (HEAD + "End Date,Interval,quantity,interval_count\ns1,c1,2024-01-05,10.00,2024-03-05,month,1,1\ns2,c2,2024-01-06,10.00,,month,1,3\n",
+         "period", "Interval", "'interval_count' is not always 1"),
+        (HEAD + "End Date,interval,interval_unit\ns1,c1,2024-01-05,10.00,2024-03-05,1,month\ns2,c2,2024-01-06,10.00,,3,month\n",
+         "period", "interval_unit", "'interval' is not always 1"),
+        (HEAD + "End Date,Interval,plan_quantity\ns1,c1,2024-01-05,10.00,2024-03-05,month,5\ns2,c2,2024-01-06,10.00,,month,1\n",
+         "price", "Amount", "'plan_quantity' is not always 1"),
+        (HEAD + "End Date,Interval,Status\ns1,c1,2024-01-05,10.00,2024-03-05,month,canceled\ns2,c2,2024-01-06,10.00,,month,paused\n",
+         "ended_at", "End Date", "'Status' is not read, and is “paused”"),
+        (HEAD + "Interval,Status\ns1,c1,2024-01-05,10.00,month,canceled\ns2,c2,2024-01-06,10.00,month,active\n",
+         "price", "Amount", "but no column says when"),
+        (HEAD + "End Date,Interval\ns1,c1,2024-01-05,10.00,,month\ns2,c2,2024-01-06,10.00,,month\n", "ended_at", "End Date", ""),
+    ],
+    ids=["no ends", "every three months", "a number of units", "several pieces", "paused", "ended without a day", "nobody has left yet"],
+)  # fmt: skip
+def test_what_a_price_or_an_end_leaves_open_is_asked(tmp_path, text, role, column, doubt):
+    (tmp_path / "subs.csv").write_text(text, encoding="utf-8")
+    found = guess.look(tmp_path / "subs.csv")
+    assert found.table == "contracts" and found.columns[role] == column
+    told = " ".join(str(one) for one in found.doubts)
+    assert doubt in told and (doubt or not told)
+
+
 def test_orders_with_a_period_are_no_contracts(tmp_path):
     (tmp_path / "o.csv").write_text(
         "order_id,customer_id,date,amount,period\n1,a,2024-01-31,5,2024-01\n2,b,2024-02-01,6,2024-02\n"

@@ -34,6 +34,14 @@ _NAMES = {
     "currency": "currency, currency code, subscriptions currency code, wahrung, devise, moneda",
 }
 _DATES = ("started_at", "ended_at", "cancelled_at", "trial_until")
+_LATER = ("ended_at", "cancelled_at", "trial_until")  # may be empty in every row today, and be filled in a later export
+# Columns by which a price is multiplied, or its period is.
+_MANY = (
+    "quantity, plan quantity, subscriptions plan quantity, seats, interval count, billing period, subscriptions billing period, "
+    "interval"
+)
+_RUNNING = {"active", "trialing", "trial", "in trial", "past due", "non renewing"}
+_ENDED = {"canceled", "cancelled", "expired", "ended", "incomplete expired"}
 
 
 def contract_table(profiles: Sequence[Profile], decimal: str) -> Roles | None:
@@ -55,8 +63,12 @@ def contract_table(profiles: Sequence[Profile], decimal: str) -> Roles | None:
     """
     found: dict[str, Profile] = {}
     for role, names in _NAMES.items():
-        item = _named(names, [one for one in profiles if one not in found.values()])
-        if item is not None and item.filled and (role not in _DATES or item.dates.share >= 0.8):
+        some = [one for one in profiles if one not in found.values()]
+        item = _named(names, [one for one in some if _periods(one)]) if role == "period" else None
+        item = item or _named(names, some)
+        if item is None or not (item.filled or role in _LATER):
+            continue
+        if role not in _DATES or not item.filled or item.dates.share >= 0.8:
             found[role] = item
     if "customer_id" not in found:
         named = sorted(profiles, key=lambda item: name_score("customer_id", item))[-1:]
@@ -66,20 +78,45 @@ def contract_table(profiles: Sequence[Profile], decimal: str) -> Roles | None:
     period = found.get("period")
     if period is None or not {"customer_id", "started_at", "price"} <= set(found):
         return None
-    if any(period_of(str(value)) is None for value in set(period.values) - {None}) or found["price"].numbers.loose < 0.8:
+    if not _periods(period) or found["price"].numbers.loose < 0.8:
         return None
+    cancelled = found["cancelled_at"] if "ended_at" not in found and "cancelled_at" in found else None
+    if cancelled is not None:
+        found["ended_at"] = found.pop("cancelled_at")
     if "contract_id" not in found:
         own = next((item for item in profiles if form_of_name(item.name) == "id" and item not in found.values()), None)
         if own is not None and own.filled:
             found["contract_id"] = own
     roles = Roles(CONTRACTS.name, {one.name: found[one.name] for one in CONTRACTS.columns if one.name in found}, decimal)
     roles.personal = tuple(item for item in profiles if item.personal and item not in found.values())
-    counts = next((item for item in profiles if form_of_name(item.name) in ("quantity", "interval count")), None)
-    if counts is not None and any(value not in (None, "1", 1, 1.0) for value in counts.values):
-        roles.doubt(
-            "price", f"'{counts.name}' is not always 1: price must be what one period costs, all pieces of it together."
-        )
+    if cancelled is not None:
+        roles.doubt("ended_at", f"'{cancelled.name}' is taken for the last day of a contract, as there is no column of ends.")
+    for item in profiles:
+        counted = form_of_name(item.name) in _MANY.split(", ") and item not in found.values()
+        if counted and any(value not in (None, "1", 1, 1.0) for value in item.values):
+            roles.doubt("price", f"'{item.name}' is not always 1: price must be the total for one period, for all units.")
+    _doubt_status(roles, profiles)
     return roles
+
+
+def _periods(item: Profile) -> bool:
+    """Whether every value of a column is a billing period."""
+    known = set(item.values) - {None}
+    return bool(known) and all(period_of(str(value)) is not None for value in known)
+
+
+def _doubt_status(roles: Roles, profiles: Sequence[Profile]) -> None:
+    """Say what a column of statuses tells that dates do not: contracts that never began or are paused, and ends without a day."""
+    item = _named("status, subscription status, subscriptions status, state", profiles)
+    if item is None:
+        return
+    told = {form_of_name(str(value)) for value in item.values if value is not None}
+    if odd := sorted(told - _RUNNING - _ENDED):
+        roles.doubt(
+            "started_at", f"'{item.name}' is not read, and is “{odd[0]}” in some rows: leave out those that are not in force."
+        )
+    elif told & _ENDED and "ended_at" not in roles.columns:
+        roles.doubt("started_at", f"'{item.name}' says that some contracts have ended, but no column says when.")
 
 
 def _named(names: str, profiles: Sequence[Profile]) -> Profile | None:

@@ -36,8 +36,9 @@ def no_orders(roles: Roles, profiles: Sequence[Profile]) -> str:
     dated = "ordered_at" in roles.columns
     if any(_SUBSCRIBED.search(name.replace("_", " ")) for name in names) and any("end" in n or "cancel" in n for n in names):
         return (
-            "The file has one row per subscription, with its start and end. crmlab needs what was paid: "
-            "export the invoices or payments, one row each, with their dates, and run crmlab new on that file."
+            "The file has one row per subscription, with its start and end, but no contracts could be read from it. crmlab needs a "
+            "customer, a start, a price and a billing period such as month or year in every row: name these columns in a section "
+            "[contracts]. Or export the invoices or payments, one row each, with their dates."
         )
     if once and not dated and sum(_TESTED.search(name) is not None for name in names) >= 1:
         return (
