@@ -84,6 +84,9 @@ class UnderContract(BuyTillYouDie):
             # Without late entries states are as they always were: a saved model knows its customers by them.
             return columns if columns[2].any() else columns[:2], frame["weight"].to_numpy(float)
         frame = framed(name, frame)
+        if "there" in frame.columns:
+            gone = ~np.asarray(checked_outcomes(name, frame["there"]), dtype=bool)
+            refuse(name, "there must be true of customers who are asked about", gone, frame, "Leave out those who have left.")
         n = checked(name, frame, ["periods"])["periods"]
         with np.errstate(invalid="ignore"):
             refuse(name, "periods must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), frame)
@@ -308,6 +311,7 @@ def lives_of(summary: Any, who: str = "SBG", least: int = 2) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         refuse(who, "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)
         rises = np.concatenate([[False], there[1:] > there[:-1]])
+    refuse(who, "survivors must be whole numbers", there != np.floor(there), rows, "Give customers, not shares of them.")
     refuse(who, "survivors must never rise", rises, rows, "Follow one cohort from its start.")
     periods = int((there[:-1] > 0).sum())
     if periods < least:
@@ -333,8 +337,10 @@ def _needed(least: int) -> str:
 
 def _rows_of(frame: pd.DataFrame, who: str, least: int) -> pd.DataFrame:
     """Customers one by one, who came at different times, as rows of those who left, or are there still, after so many periods."""
-    found = checked(who, frame, ["periods", "there"])
-    n, there = found["periods"], checked_outcomes(who, found["there"])
+    for column in ("periods", "there"):
+        if column not in frame.columns:
+            raise ModelError.lacks(who, column, frame.columns)
+    n, there = checked(who, frame, ["periods"])["periods"], checked_outcomes(who, frame["there"])
     late = "entered" in frame.columns
     entered = checked(who, frame, ["entered"])["entered"] if late else np.zeros(len(n))
     with np.errstate(invalid="ignore"):

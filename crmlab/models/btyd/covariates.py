@@ -29,7 +29,29 @@ __all__ = [
 
 
 PURCHASE, DROPOUT, BOTH = "purchase", "dropout", "both"
-_TAKEN = ("frequency", "recency", "T", "weight")
+# What models explain, and what follows from it or comes after it.
+_TAKEN = {
+    **dict.fromkeys(
+        ("frequency", "recency", "T", "weight", "periods", "there", "entered", "horizon"), "what a model is fitted to"
+    ),
+    **dict.fromkeys(
+        (
+            "occasions",
+            "days_since_last",
+            "first_occasion",
+            "last_occasion",
+            "log_gaps",
+            "monetary_value",
+            "total_spend",
+            "returned",
+        ),
+        "what a customer has bought",
+    ),
+    **dict.fromkeys(("holdout_purchases", "holdout_spend"), "what came after the history"),
+}
+_FARTHEST = (
+    150.0  # standard deviations from 0 to the mean of a number: beyond it the parameters of a customer with 0 cannot be told
+)
 # Of coefficients (see Design.coefficients): their prior, and where the search ends.
 _DEVIATION = 2.0
 _REACH = 12.0
@@ -80,8 +102,8 @@ class Covariates:
             object.__setattr__(self, name, tuple(given))
         for one in (*self.purchase, *self.of_dropout):
             if one in _TAKEN:
-                expected = "columns beside frequency, recency and T, which are what they are to explain"
-                raise ModelError.must_be("Covariates", expected, one, "Leave it out.")
+                expected = "columns that were known of a customer from the beginning on"
+                raise ModelError.must_be("Covariates", expected, f"{one}, {_TAKEN[one]}", "Leave it out.")
         shared = [one for one in self.purchase if one in self.of_dropout]
         for one in self.equal:
             if one not in shared:
@@ -293,8 +315,8 @@ def learnt_design(model: str, frame: pd.DataFrame, chosen: Covariates) -> Design
     Raises
     ------
     ModelError
-        A column is missing, lacks values, is the same for all customers, has no category that enough customers share, or follows from
-        others.
+        A column is missing, lacks values, is the same for all customers, has no category that enough customers share, follows from
+        others, or has numbers that all lie far from 0, such as years.
 
     Examples
     --------
@@ -325,6 +347,11 @@ def learnt_design(model: str, frame: pd.DataFrame, chosen: Covariates) -> Design
     deviations = np.sqrt(share @ (columns - means) ** 2)
     # A coefficient of yes or no is told as it is: a category that is rare has no small scale.
     deviations = np.where(((columns == 0) | (columns == 1)).all(axis=0), 1.0, deviations)
+    for (label, _), mean, deviation in zip(labels, means.tolist(), deviations.tolist(), strict=True):
+        if abs(mean) > _FARTHEST * deviation:
+            expected = f"numbers whose mean is within {_FARTHEST:.0f} standard deviations of 0"
+            got = f"a mean of {mean:,.6g} and a standard deviation of {deviation:,.4g}"
+            raise ModelError.must_hold(model, label, expected, got, f"Count from another start: '{label}' less {mean:.0f}.")
     kinds, place = np.unique(columns, axis=0, return_inverse=True)
     shares = np.bincount(place.ravel(), weights=share).astype(float)
     if len(kinds) > _KINDS:

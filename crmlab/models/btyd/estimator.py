@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,7 +25,7 @@ from crmlab.models.btyd.states import States, compress, one_table
 from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["Function", "WeightedModel", "positive"]
+__all__ = ["Function", "WeightedModel", "positive", "unchanged_by_failure"]
 
 
 # Thinned to this many customers, a sample brings the optimiser near enough to the optimum.
@@ -34,6 +35,18 @@ _LARGE = 20_000
 # Above this many parameters draws of a t-distribution are of little weight: the same.
 _MANY = 10
 Function = Callable[[Array], Array]
+
+
+@contextmanager
+def unchanged_by_failure(model: Any) -> Iterator[None]:
+    """Leave a model as it was where what is done with it in a block, such as a fit, fails."""
+    before = dict(model.__dict__)
+    try:
+        yield
+    except BaseException:
+        model.__dict__.clear()
+        model.__dict__.update(before)
+        raise
 
 
 class WeightedModel(BaseEstimator, ABC):
@@ -139,9 +152,13 @@ class WeightedModel(BaseEstimator, ABC):
         ConvergenceError
             No start led to an optimum; the message says what was tried.
         """
+        with unchanged_by_failure(self):
+            return self._fitted(summary, (y, *more))
+
+    def _fitted(self, summary: Any, more: tuple[Any, ...]) -> Self:
         name = type(self).__name__
         self._checked_options()
-        one_table(name, self.needs, summary, (y, *more))
+        one_table(name, self.needs, summary, more)
         summary = self._learnt_from(summary)
         columns, weight = self.checked_columns(self._training(summary), fitting=True)
         states = compress(columns, weight)

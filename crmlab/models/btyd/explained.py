@@ -228,7 +228,9 @@ class WithCovariates(BuyTillYouDie):
         self.parameters()
         design = self._design
         if design is None:
-            raise ModelError.needs(type(self).__name__, "covariates", "none", "Give covariates=['channel'], and fit.")
+            takes = "covariates" in self.get_params(deep=False)
+            hint = "Give covariates=['channel'], and fit." if takes else "BGNBD, MBGNBD and ParetoNBD take them."
+            raise ModelError.needs(type(self).__name__, "covariates", "none", hint)
         return design
 
     @property

@@ -19,6 +19,7 @@ from scipy import special
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.models.btyd.beta_geometric import BetaGeometric
 from crmlab.models.btyd.clock import Clock
+from crmlab.models.btyd.estimator import unchanged_by_failure
 from crmlab.models.btyd.fitting import Chances, Part, Rates
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
 from crmlab.models.btyd.priors import Priors
@@ -32,6 +33,7 @@ __all__ = ["MOST_PHASES", "RegularBuyers"]
 MOST_PHASES = 20
 _FALLS = 2  # of the log-likelihood, one k after another, after which no larger one is tried
 _ROUNDED = 0.05  # by which the mean log of gaps may be off where times were rounded
+_UNITS = 1.0  # the same of a single gap: of another unit, days beside weeks say, it is off by more
 _CELLS = 2_000_000  # numbers held at once
 
 
@@ -130,9 +132,13 @@ class RegularBuyers(BetaGeometric):
         ConvergenceError
             No start led to an optimum, whatever k.
         """
+        with unchanged_by_failure(self):
+            return self._fitted(summary, (y, *more))
+
+    def _fitted(self, summary: Any, more: tuple[Any, ...]) -> Self:
         name = type(self).__name__
         self._checked_options()
-        one_table(name, self.needs, summary, (y, *more))
+        one_table(name, self.needs, summary, more)
         frame = framed(name, summary)
         gaps = 0.0 if self.k == 1 else self._log_gaps(frame)
         if self.k is not None:
@@ -163,7 +169,7 @@ class RegularBuyers(BetaGeometric):
 
     def _fit_one(self, frame: pd.DataFrame, k: int, gaps: float) -> None:
         self.k_ = k
-        super().fit(frame)
+        super()._fitted(frame, (None,))
         # Given k the gaps are a constant, of use only where values of k are compared, and in a held-out likelihood.
         more = (k - 1) * gaps
         self.log_likelihood_ += more
@@ -194,6 +200,16 @@ class RegularBuyers(BetaGeometric):
             frame,
             "The logs must be of times in the unit of recency, one for each repeat purchase"
             + (".", ", on the clock: customer_summary(orders, unit='week', log_gaps=clock).")[clock is not None],
+        )
+        one = (x == 1) & (recency > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = np.abs(found - np.log(recency)) > _UNITS
+        refuse(
+            name,
+            "log_gaps must be the log of recency where frequency is 1",
+            one & apart,
+            frame,
+            "The logs must be of times in the unit of recency.",
         )
         each = np.where(some, found, 0.0)
         return float(each.sum() if weight is None else weight @ each)

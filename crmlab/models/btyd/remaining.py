@@ -11,7 +11,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.contracts import UnderContract
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked_weight, compress, framed
-from crmlab.models.checked import checked_outcomes
+from crmlab.models.checked import checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["remaining_frame"]
@@ -74,8 +74,10 @@ def remaining_frame(
         raise ModelError.expected(who, "model", "an SBG or a BDW", type(model).__name__)
     if isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
         raise ModelError.expected(who, "periods", "a whole number of at least 1", periods)
-    share = model.checked_level(level, interval)
-    assert share is not None
+    share = checked_level(who, level)
+    model.checked_level(level, interval)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ModelError.expected(who, "seed", "a whole number of at least 0", seed)
     states = _there(who, model, summary)
     ahead = np.arange(1.0, int(periods) + 1)
 

@@ -14,6 +14,7 @@ from crmlab.models.btyd.drawing import EXPECTED, PALE, SEEN, axes_of
 from crmlab.models.btyd.estimator import Function
 from crmlab.models.btyd.posterior import FEW, log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def retention_frame(model: UnderContract, summary: Any, *, periods: int | None =
     who = "retention_frame"
     if not isinstance(model, UnderContract):
         raise ModelError.expected(who, "model", "an SBG or a BDW", type(model).__name__)
-    share = model.checked_level(level, "outcome")
-    assert share is not None
+    share = checked_level(who, level)
+    model.checked_level(level, "outcome")
     params = model.parameters()
     rows = lives_of(summary, type(model).__name__)
     time, left, entered, weight = (rows[name].to_numpy(float) for name in ("time", "left", "entered", "weight"))

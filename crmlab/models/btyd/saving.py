@@ -149,6 +149,8 @@ def described(model: Any) -> dict[str, Any]:
     found = {"options": options, "params": given, "boundary": model.boundary_, "lesser_optima": list(model.lesser_optima_)}
     if getattr(model, "design_", None) is not None:
         found["covariates"] = model.design_.told()
+    if also := {name: _told(getattr(model, f"{name}_")) for name in model.also_saved if hasattr(model, f"{name}_")}:
+        found["also"] = also
     if model.has_posterior:
         found["fit"] = _fit(model)
     return found
@@ -184,7 +186,6 @@ def _fit(model: Any) -> dict[str, Any]:
         "standard_errors_reason": model.standard_errors_reason_,
         "summary_hash": model.summary_hash_,
         "unit": float(model.coordinates_.unit),
-        **{name: _told(getattr(model, f"{name}_")) for name in model.also_saved},
     }
     try:
         kept["posterior"] = _posterior(model.posterior())
@@ -230,9 +231,19 @@ def restored(kind: type[Any], content: dict[str, Any]) -> Any:
     if not np.isfinite(list(model.params_.values())).all():
         raise ValueError("coefficients that are no numbers")
     model.boundary_, model.lesser_optima_ = content["boundary"], tuple(content["lesser_optima"])
+    for name in model.also_saved:
+        if name in content.get("also", {}):
+            setattr(model, f"{name}_", _untold(content["also"][name]))
     if "fit" in content:
         _refit(model, content["fit"])
     return model
+
+
+def _untold(value: Any) -> Any:
+    """What :func:`_told` told, with its words for what is not finite as numbers again."""
+    if isinstance(value, list):
+        return [_untold(part) for part in value]
+    return float(value) if value in ("inf", "-inf") else value
 
 
 def _refit(model: Any, kept: dict[str, Any]) -> None:
@@ -245,8 +256,6 @@ def _refit(model: Any, kept: dict[str, Any]) -> None:
     errors = np.sqrt(np.diag(model.covariance_.to_numpy()))
     model.standard_errors_ = pd.Series(errors, index=names, name="standard_error")
     model.standard_errors_.attrs["reason"] = model.standard_errors_reason_
-    for name in model.also_saved:
-        setattr(model, f"{name}_", kept[name])
     model.coordinates_ = model.coordinates_of(float(kept["unit"]))
     told = kept["posterior"]
     model.unusable_ = told.get("unusable")

@@ -83,6 +83,10 @@ def compare_models(
     named = models if isinstance(models, Mapping) else {type(model).__name__: model for model in models}
     if not named:
         raise ModelError.needs("compare_models", "at least one model", "none")
+    if len(named) < len(models):
+        twice = next(name for name in named if sum(type(model).__name__ == name for model in models) > 1)
+        hint = 'Name them: {"plain": BGNBD(), "by channel": BGNBD(covariates=["channel"])}.'
+        raise ModelError.needs("compare_models", "a name for each model", f"several of class {twice}", hint)
     weight = checked_weight("compare_models", summary)
     rows: dict[str, dict[str, Any]] = {}
     each: dict[str, Array] = {}

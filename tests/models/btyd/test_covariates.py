@@ -568,7 +568,7 @@ def test_bad_input(people):
         BGNBD(covariates=[]).fit(frame)
     with pytest.raises(ModelError, match=r"a list that names each column once. Got \['a', 'a'\] instead"):
         Covariates(["a", "a"])
-    with pytest.raises(ModelError, match=r"columns beside frequency, recency and T"):
+    with pytest.raises(ModelError, match=r"known of a customer from the beginning on"):
         Covariates(["T"])
     with pytest.raises(ModelError, match=r"'equal' must be columns that are in purchase and in dropout. Got 'b' instead"):
         Covariates(["a"], dropout=["b"], equal=["b"])
