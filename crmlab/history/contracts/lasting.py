@@ -51,9 +51,9 @@ def lifetimes(
     Raises
     ------
     ParameterError
-        A day is none; ``gap`` or ``unit`` is out of its range; ``since`` is after ``as_of``.
+        A day is not a valid date; ``gap`` or ``unit`` is out of its range; ``since`` is after ``as_of``.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------
@@ -154,9 +154,9 @@ def trials_to_paid(contracts: Any, as_of: str | dt.date, wait: int = 30) -> ibis
     Raises
     ------
     ParameterError
-        ``as_of`` is no day; ``wait`` is out of its range.
+        ``as_of`` is not a valid date; ``wait`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------

@@ -135,9 +135,9 @@ def mrr_on(contracts: Any, days: Sequence[str | dt.date], gap: int = 0) -> ibis.
     Raises
     ------
     ParameterError
-        There are no days, or over 1,200; one is no day; ``gap`` is out of its range.
+        There are no days, or over 1,200; one is not a valid date; ``gap`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------
@@ -195,9 +195,9 @@ def mrr_bridge(contracts: Any, days: Sequence[str | dt.date], gap: int = 0) -> i
     Raises
     ------
     ParameterError
-        There are fewer than two days, or over 1,200; one is no day; ``gap`` is out of its range.
+        There are fewer than two days, or over 1,200; one is not a valid date; ``gap`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------

@@ -100,9 +100,9 @@ def spans(contracts: Any, as_of: str | dt.date, gap: int = 0) -> ibis.Table:
     Raises
     ------
     ParameterError
-        ``as_of`` is no day; ``gap`` is out of its range.
+        ``as_of`` is not a valid date; ``gap`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------

@@ -48,9 +48,9 @@ def standing_on(contracts: Any, as_of: str | dt.date, gap: int = 0) -> ibis.Tabl
     Raises
     ------
     ParameterError
-        ``as_of`` is no day; ``gap`` is out of its range.
+        ``as_of`` is not a valid date; ``gap`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------
@@ -122,9 +122,9 @@ def plan_migration(contracts: Any, first: str | dt.date, last: str | dt.date, ga
     Raises
     ------
     ParameterError
-        A day is none, or ``last`` is not after ``first``; ``gap`` is out of its range.
+        A day is not a valid date, or ``last`` is not after ``first``; ``gap`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------
@@ -178,9 +178,9 @@ def renewals_due(contracts: Any, as_of: str | dt.date, days: int = 30) -> ibis.T
     Raises
     ------
     ParameterError
-        ``as_of`` is no day; ``days`` is out of its range.
+        ``as_of`` is not a valid date; ``days`` is out of its range.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
 
     Examples
     --------

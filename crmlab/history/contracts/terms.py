@@ -132,7 +132,7 @@ def begun_by(contracts: Any, as_of: str | dt.date) -> tuple[ibis.Table, dt.date]
     ParameterError
         The day is none.
     DataError
-        The contracts are no table, or lack a column.
+        The contracts are not a table, or lack a column.
     """
     import ibis
 

@@ -19,7 +19,6 @@ from scipy import special
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.models.btyd.beta_geometric import BetaGeometric
 from crmlab.models.btyd.clock import Clock
-from crmlab.models.btyd.estimator import unchanged_by_failure
 from crmlab.models.btyd.fitting import Chances, Part, Rates
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
 from crmlab.models.btyd.priors import Priors
@@ -132,8 +131,7 @@ class RegularBuyers(BetaGeometric):
         ConvergenceError
             No start led to an optimum, whatever k.
         """
-        with unchanged_by_failure(self):
-            return self._fitted(summary, (y, *more))
+        return super().fit(summary, y, *more)
 
     def _fitted(self, summary: Any, more: tuple[Any, ...]) -> Self:
         name = type(self).__name__
